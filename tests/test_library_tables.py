@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "LSTM": (3, 4),
     "LayerNorm": (4,),
     "LazyConv": (6, 3),
+    "LazyConvTranspose": (6, 3),
     "LazyLinear": (6,),
     "LinearCrossEntropyLoss": (4, 3),
     "Linear": (3, 4),
@@ -166,6 +168,11 @@ def test_embedding_from_pretrained_is_frozen_as_said(name: str, freeze: bool) ->
     assert made.weight.requires_grad is not freeze
 
 
+def own_arguments(function: Callable[..., Any], bound: bool = False) -> list[inspect.Parameter]:
+    """List the arguments of a constructor without its ``self``."""
+    return list(inspect.signature(function).parameters.values())[0 if bound else 1 :]
+
+
 def test_every_class_of_torch_nn_is_known() -> None:
     torch = pytest.importorskip("torch")
     module = torch.nn.Module
@@ -197,12 +204,11 @@ def test_signatures_are_the_real_ones(name: str) -> None:
             expected.insert(3, "nonlinearity")
         assert list(module.signature) == expected
         return
-    signature = inspect.signature(getattr(real_class, method) if method else real_class).parameters
-    variadic = [p for p in signature.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    signature = own_arguments(getattr(real_class, method) if method else real_class.__init__, bool(method))
+    variadic = [p for p in signature if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     assert module.variadic is bool(variadic)
-    positional = [p for p in signature.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert list(module.signature) == [p.name for p in positional]
-    defaults = {p.name: p.default for p in signature.values() if p.default is not p.empty}
+    assert list(module.signature) == [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
+    defaults = {p.name: p.default for p in signature if p.default is not p.empty}
     if "activation" in defaults:
         defaults["activation"] = "relu"  # the real default is the function of that name
     assert dict(module.defaults) == defaults
@@ -270,9 +276,8 @@ def test_lookup_takes_public_and_defining_names(qualified_name: str, name: str |
 
 
 def test_unknown_arguments_make_parameters_uncertain() -> None:
-    weight, bias = torch_nn.parameters("Linear", {"bias": UNKNOWN}) or ()
-    assert weight.certain
-    assert not bias.certain
+    linear = torch_nn.parameters("Linear", {"bias": UNKNOWN})
+    assert linear == (LibraryParameter("weight", 2), LibraryParameter("bias", 1, certain=False))
     assert torch_nn.parameters("LSTM", {"num_layers": UNKNOWN}) is None
     assert torch_nn.has_parameters("LSTM", {"num_layers": UNKNOWN}) is True
     assert torch_nn.parameters("Embedding.from_pretrained", {"freeze": UNKNOWN}) == (
