@@ -25,15 +25,17 @@ def build(base: keras.Model) -> keras.Model:
 def main() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, size=128)
-    images = rng.normal(size=(128, *IMAGE)) + labels[:, None, None, None]
+    images = rng.normal(size=(128, *IMAGE)) * 0.5 + labels[:, None, None, None]
 
     base = backbone()
     model = build(base)
 
     # Keep the pretrained weights, train the head only.
     base.trainable = False
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(images, labels, epochs=3, batch_size=32)
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-2), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.fit(images, labels, epochs=5, batch_size=32)
 
     # A new optimizer with a low rate: compile takes up what trains from now on.
     base.trainable = True
