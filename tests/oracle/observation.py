@@ -1,0 +1,81 @@
+"""What was seen of one run: how it ended, which tensors moved, which had gradients, and how they are reached.
+
+Written by the observers (one a framework), read by ``claims``. Plain data that travels as JSON; it must not
+import a framework.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Failure:
+    """The exception that ended the program."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+@dataclass
+class TensorFate:
+    """What became of one tensor between the start of training and the end of the program.
+
+    ``moved``: its value changed; ``graded``: it had a gradient at some step; ``parameter``: a parameter of a module
+    that took part; ``due``: it required a gradient in a module that trained, so it should have moved.
+    """
+
+    moved: bool
+    graded: bool
+    parameter: bool
+    due: bool
+
+
+@dataclass
+class Instance:
+    """An object that the program made: the paths from it to tensors, by index into ``Observation.tensors``.
+
+    ``own``: its class was written in the fixture.
+    """
+
+    cls: str
+    own: bool
+    took_part: bool
+    tensors: dict[str, int]
+
+
+@dataclass
+class Observation:
+    """All that was seen of one run."""
+
+    failure: Failure | None = None
+    steps: int = 0
+    instances: list[Instance] = field(default_factory=list)
+    tensors: list[TensorFate] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The observation as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Observation:
+        """The inverse of ``to_json``."""
+        failure = data["failure"]
+        return cls(
+            failure=Failure(**failure) if failure else None,
+            steps=data["steps"],
+            instances=[Instance(**instance) for instance in data["instances"]],
+            tensors=[TensorFate(**tensor) for tensor in data["tensors"]],
+        )
+
+    def name_of(self, tensor: int) -> str:
+        """A path by which a person finds the tensor, for messages: the shortest, from a class of the program."""
+        names = [
+            (not instance.own, path.count("."), f"{instance.cls}.{path}")
+            for instance in self.instances
+            for path, index in instance.tensors.items()
+            if index == tensor
+        ]
+        return min(names)[-1] if names else "a tensor of the optimizer"

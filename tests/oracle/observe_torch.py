@@ -1,0 +1,161 @@
+"""Watches a PyTorch program from inside its process: modules, values at the start, gradients at each step.
+
+Made by ``runner`` before the program starts; knows torch and nothing of fixtures or claims.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from tests.oracle.observation import Instance, Observation, TensorFate
+from tests.oracle.walking import UserCode, paths_below
+
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+
+
+class TorchObserver:
+    """Keeps strong references on purpose: what is collected could not be compared at the end."""
+
+    def __init__(self, user_code: UserCode) -> None:
+        self._user_code = user_code
+        self._objects: dict[int, Any] = {}
+        self._start: dict[int, tuple[Tensor, Tensor]] = {}
+        self._ran: set[int] = set()
+        self._ran_since_step: dict[int, nn.Module] = {}
+        self._graded: set[int] = set()
+        self._due: dict[int, Tensor] = {}
+        self._steps = 0
+        self._found_user_objects = False
+
+    def install(self) -> None:
+        """Hook into torch for the rest of the process."""
+        original = nn.Module.__init__
+
+        @functools.wraps(original)
+        def remembering(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+            self._objects[id(module)] = module
+            original(module, *args, **kwargs)
+
+        nn.Module.__init__ = remembering  # type: ignore[method-assign]
+        register_module_forward_pre_hook(self._before_forward)
+        register_optimizer_step_pre_hook(self._before_step)
+        register_optimizer_step_post_hook(self._after_step)
+
+    def observation(self) -> Observation:
+        """What was seen, once the program has ended."""
+        self._find_user_objects()
+        tensors = [tensor for tensor, _ in self._start.values()]
+        index = {id(tensor): number for number, tensor in enumerate(tensors)}
+        objects = list(self._objects.values())
+        return Observation(
+            steps=self._steps,
+            instances=[self._instance(thing, index) for thing in objects],
+            tensors=self._fates(tensors),
+        )
+
+    def _before_forward(self, module: nn.Module, args: Any) -> None:
+        if not torch.is_grad_enabled():
+            return
+        if id(module) in self._ran_since_step:
+            return
+        self._objects[id(module)] = module
+        self._ran.add(id(module))
+        self._ran_since_step[id(module)] = module
+        self._remember_below(module)
+
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._found_user_objects:
+            self._found_user_objects = True
+            self._find_user_objects()
+        for thing in list(self._objects.values()):
+            self._remember_below(thing)
+        self._remember(_tensors_of(optimizer))
+        self._see_gradients()
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        # A closure makes its forward and backward within step(): gradients and modules show up only here.
+        self._steps += 1
+        self._see_gradients()
+        for module in self._ran_since_step.values():
+            if module.training:
+                self._due.update((id(p), p) for p in module.parameters() if p.requires_grad)
+        owned = {
+            id(p) for thing in self._objects.values() if isinstance(thing, nn.Module) for p in _own_parameters(thing)
+        }
+        for tensor in _tensors_of(optimizer):
+            if tensor.requires_grad and id(tensor) not in owned:
+                self._due[id(tensor)] = tensor
+        self._ran_since_step.clear()
+
+    def _find_user_objects(self) -> None:
+        for thing in self._user_code.instances():
+            self._objects.setdefault(id(thing), thing)
+
+    def _remember_below(self, thing: Any) -> None:
+        self._remember(value for _, value in paths_below(thing, self._children) if isinstance(value, Tensor))
+
+    def _remember(self, tensors: Iterable[Tensor]) -> None:
+        for tensor in tensors:
+            if id(tensor) not in self._start and not is_lazy(tensor):
+                self._start[id(tensor)] = (tensor, tensor.detach().clone())
+
+    def _see_gradients(self) -> None:
+        for tensor, _ in self._start.values():
+            if tensor.is_leaf and tensor.grad is not None:
+                self._graded.add(id(tensor))
+
+    def _children(self, value: Any) -> list[tuple[str, Any]] | None:
+        if isinstance(value, nn.Module) and "_modules" in vars(value):
+            # Statistics such as running_mean move by themselves; a buffer counts only if a gradient is wanted for it.
+            buffers = {name: b for name, b in value._buffers.items() if b is not None and b.requires_grad}
+            named: dict[str, Any] = {**value._parameters, **buffers, **value._modules}
+            plain = {name: child for name, child in vars(value).items() if name not in _OF_EVERY_MODULE}
+            shared = dict(self._user_code.class_attributes(type(value)))
+            return list({**shared, **plain, **named}.items())
+        if not isinstance(value, (Tensor, type)) and self._user_code.owns_class(type(value)):
+            shared = dict(self._user_code.class_attributes(type(value)))
+            return list({**shared, **getattr(value, "__dict__", {})}.items())
+        return None
+
+    def _instance(self, thing: Any, index: dict[int, int]) -> Instance:
+        below = list(paths_below(thing, self._children))
+        tensors = {path: index[id(value)] for path, value in below if id(value) in index}
+        took_part = any(id(value) in self._ran for value in (thing, *(value for _, value in below)))
+        graded = any(id(value) in self._graded for _, value in below)
+        own = self._user_code.owns_class(type(thing))
+        return Instance(type(thing).__name__, own, took_part or graded, tensors)
+
+    def _fates(self, tensors: list[Tensor]) -> list[TensorFate]:
+        parameters = {
+            id(p) for key in self._ran for p in self._objects[key].parameters() if isinstance(p, nn.Parameter)
+        }
+        return [
+            TensorFate(
+                moved=not torch.equal(tensor.detach(), self._start[id(tensor)][1]),
+                graded=id(tensor) in self._graded,
+                parameter=id(tensor) in parameters,
+                due=id(tensor) in self._due,
+            )
+            for tensor in tensors
+        ]
+
+
+def _own_parameters(module: nn.Module) -> list[Tensor]:
+    return [p for p in vars(module).get("_parameters", {}).values() if p is not None]
+
+
+def _tensors_of(optimizer: Optimizer) -> list[Tensor]:
+    groups = [group["params"] for group in optimizer.param_groups]
+    return [tensor for params in groups if isinstance(params, list) for tensor in params]
