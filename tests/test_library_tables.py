@@ -5,6 +5,7 @@ What needs a framework is skipped without it; the rest (names, aliases, unknown 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from optlint.semantics.libraries import torch_nn
+from optlint.semantics.libraries import optimizers, tensor_ops, torch_nn
 from optlint.semantics.libraries.torch_nn import UNKNOWN, LibraryParameter
 
 # Required constructor arguments of every class of torch.nn that has any, by the start of the name.
@@ -299,6 +300,350 @@ def test_unknown_arguments_make_parameters_uncertain() -> None:
 def test_there_is_one_unknown() -> None:
     assert repr(UNKNOWN) == "UNKNOWN"
     assert torch_nn.UNKNOWN is UNKNOWN
+
+
+# --- optimizers ---
+
+
+@pytest.mark.parametrize("name", sorted(optimizers.TORCH_OPTIMIZERS))
+def test_torch_optimizers_have_the_real_signature_and_refuse_an_empty_list(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    real = getattr(torch.optim, name)
+    arguments = [p.name for p in own_arguments(real.__init__) if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert list(optimizers.TORCH_OPTIMIZERS[name]) == arguments
+    more: tuple[Any, ...] = ({},) if name == "Optimizer" else ()
+    with pytest.raises(ValueError, match="optimizer got an empty parameter list"):
+        real([], *more)
+
+
+def test_every_optimizer_and_scheduler_of_torch_is_known() -> None:
+    torch = pytest.importorskip("torch")
+    base = torch.optim.Optimizer
+    classes = {n for n, c in vars(torch.optim).items() if inspect.isclass(c) and issubclass(c, base)}
+    assert classes == optimizers.TORCH_OPTIMIZERS.keys()
+    schedulers = vars(torch.optim.lr_scheduler)
+    base = torch.optim.lr_scheduler.LRScheduler
+    assert {n for n, c in schedulers.items() if inspect.isclass(c) and issubclass(c, base)} == (
+        optimizers.TORCH_SCHEDULERS
+    )
+
+
+@pytest.mark.parametrize(
+    ("qualified_name", "canonical", "framework"),
+    [
+        ("torch.optim.Adam", "torch.optim.Adam", "torch"),
+        ("torch.optim.adam.Adam", "torch.optim.Adam", "torch"),
+        ("torch.optim._muon.Muon", "torch.optim.Muon", "torch"),
+        ("torch.optim.optimizer.Optimizer", "torch.optim.Optimizer", "torch"),
+        ("timm.optim.Lamb", "timm.optim.Lamb", "torch"),
+        ("timm.optim.lamb.Lamb", "timm.optim.Lamb", "torch"),
+        ("transformers.optimization.AdamW", "transformers.AdamW", "torch"),
+        ("came_pytorch.CAME.CAME", "came_pytorch.CAME", "torch"),
+        ("bitsandbytes.optim.PagedAdamW8bit", "bitsandbytes.optim.PagedAdamW8bit", "torch"),
+        ("keras.optimizers.Adam", "keras.optimizers.Adam", "keras"),
+        ("keras.src.optimizers.adam.Adam", "keras.src.optimizers.Adam", "keras"),
+        ("tensorflow.keras.optimizers.legacy.SGD", "tensorflow.keras.optimizers.SGD", "keras"),
+        ("tensorflow_addons.optimizers.LAMB", "tensorflow_addons.optimizers.LAMB", "keras"),
+        ("tensorflow.train.AdamOptimizer", "tensorflow.train.AdamOptimizer", "tf1"),
+        ("mylib.optim.Best", "mylib.optim.Best", "torch"),
+    ],
+)
+def test_optimizers_go_by_their_canonical_name(qualified_name: str, canonical: str, framework: str) -> None:
+    found = optimizers.optimizer_class(qualified_name, frozenset({"mylib.optim.Best"}))
+    assert found is not None
+    assert (found.qualified_name, found.framework) == (canonical, framework)
+    assert found.checks_empty is (framework == "torch" and not qualified_name.startswith("mylib"))
+
+
+@pytest.mark.parametrize(
+    "qualified_name",
+    [
+        "torch.optim.lr_scheduler.StepLR",
+        "torch.optim.Adams",
+        "timm.optim.Lookahead",
+        "pytorch_optimizer.LOMO",
+        "keras.optimizers.schedules.ExponentialDecay",
+        "mylib.optim.Adam",
+        "Adam",
+        "tensorflow.train.Saver",
+    ],
+)
+def test_other_things_are_no_optimizer(qualified_name: str) -> None:
+    assert optimizers.optimizer_class(qualified_name, frozenset()) is None
+
+
+def test_first_arguments_of_other_packages() -> None:
+    cpu = optimizers.optimizer_class("deepspeed.ops.adam.DeepSpeedCPUAdam")
+    assert cpu is not None
+    assert cpu.signature == ("model_params",)
+    sharded = optimizers.optimizer_class(
+        "torch.distributed.optim.zero_redundancy_optimizer.ZeroRedundancyOptimizer"
+    )
+    assert sharded is not None
+    assert sharded.signature == ("params", "optimizer_class")
+
+
+@pytest.mark.parametrize(
+    ("qualified_name", "expected"),
+    [
+        ("torch.optim.lr_scheduler.OneCycleLR", True),
+        ("torch.optim.swa_utils.SWALR", True),
+        ("transformers.get_linear_schedule_with_warmup", True),
+        ("transformers.optimization.get_cosine_schedule_with_warmup", True),
+        ("transformers.get_scheduler", True),
+        ("diffusers.optimization.get_scheduler", True),
+        ("timm.scheduler.cosine_lr.CosineLRScheduler", True),
+        ("timm.scheduler.create_scheduler", False),
+        ("transformers.get_logger", False),
+        ("torch.optim.Adam", False),
+        ("torch.optim.lr_scheduler.warnings", False),
+    ],
+)
+def test_schedulers(qualified_name: str, expected: bool) -> None:
+    assert optimizers.is_scheduler(qualified_name) is expected
+
+
+def test_keras_and_tensorflow_optimizers_are_the_real_ones() -> None:
+    keras = pytest.importorskip("keras")
+    tensorflow = pytest.importorskip("tensorflow")
+    base = keras.optimizers.Optimizer
+    wrappers = {"LossScaleOptimizer", "MultiOptimizer"}
+    real = {n for n, c in vars(keras.optimizers).items() if inspect.isclass(c) and issubclass(c, base)}
+    assert real - wrappers == optimizers.KERAS_OPTIMIZERS
+    for name in sorted(optimizers.KERAS_OPTIMIZERS - {"Optimizer"}):
+        assert next(iter(inspect.signature(getattr(keras.optimizers, name)).parameters)) == "learning_rate"
+    train = tensorflow.compat.v1.train
+    base = train.Optimizer
+    real = {
+        n for n in dir(train) if inspect.isclass(getattr(train, n)) and issubclass(getattr(train, n), base)
+    }
+    assert real - {"SyncReplicasOptimizer"} == optimizers.TF1_OPTIMIZERS
+    for name in sorted(optimizers.TF1_OPTIMIZERS):
+        found = optimizers.optimizer_class(f"tensorflow.compat.v1.train.{name}")
+        assert found is not None
+        assert own_arguments(getattr(train, name).__init__)[0].name == found.signature[0]
+
+
+# --- tensor operations ---
+
+
+def found_by_name(qualified_name: str) -> Any:
+    """Return the object of torch with that name."""
+    torch = pytest.importorskip("torch")
+    value: Any = torch
+    for part in qualified_name.split(".")[1:]:
+        value = getattr(value, part)
+    return value
+
+
+def operands(name: str) -> list[tuple[Any, ...]]:
+    """Arguments with which an operation on a 2 by 2 tensor may work, the first that does is taken."""
+    torch = pytest.importorskip("torch")
+    other = torch.ones(2, 2)
+    if name in {"multinomial", "one_hot"}:
+        return [(1,)] if name == "multinomial" else [()]
+    if name == "unflatten":
+        return [(0, (1, 2))]
+    if name == "narrow":
+        return [(0, 0, 1)]
+    return [(), (other,), (0,), (1,), (2, 2), (0, 1), ((2, 2),), (other[0],)]
+
+
+def applied(function: Callable[..., Any], value: Any, name: str) -> Any:
+    """Apply an operation with the first operands that it takes."""
+    for arguments in operands(name):
+        with contextlib.suppress(TypeError, RuntimeError, IndexError, ValueError):
+            return function(value, *arguments)
+    raise AssertionError(f"{name} takes none of the operands")
+
+
+def weights() -> Any:
+    """A leaf that requires grad, with values that are neither whole nor above one."""
+    torch = pytest.importorskip("torch")
+    return torch.tensor([[0.3, 0.4], [0.6, 0.9]], requires_grad=True)
+
+
+INTEGERS_ONLY = {"bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "one_hot"}
+
+
+def test_detaching_operations_leave_the_graph() -> None:
+    torch = pytest.importorskip("torch")
+    leaf = weights()
+    for name in tensor_ops.DETACHING_METHODS - {"item", "tolist", "numpy", "new_tensor"}:
+        assert not getattr(leaf * 2, name)().requires_grad
+    assert not leaf.new_tensor(leaf * 2).requires_grad
+    assert isinstance((leaf * 2).tolist()[0][0], float)
+    assert isinstance(leaf.sum().item(), float)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        (leaf * 2).numpy()
+    for name in tensor_ops.DETACHING_ATTRIBUTES:
+        assert not getattr(leaf * 2, name).requires_grad
+    for name in tensor_ops.DETACHING_FUNCTIONS:
+        assert not found_by_name(name)(leaf * 2).requires_grad, name
+    assert torch.as_tensor(leaf * 2).requires_grad
+    assert torch.asarray(leaf * 2).requires_grad
+
+
+@pytest.mark.parametrize("name", sorted(tensor_ops.NON_DIFFERENTIABLE_METHODS))
+def test_non_differentiable_methods_give_no_grad_fn(name: str) -> None:
+    leaf = weights()
+    value = leaf.detach().long().flatten() if name in INTEGERS_ONLY else leaf * 1
+    assert not applied(lambda tensor, *rest: getattr(tensor, name)(*rest), value, name).requires_grad
+
+
+@pytest.mark.parametrize("name", sorted(tensor_ops.NON_DIFFERENTIABLE_FUNCTIONS))
+def test_non_differentiable_functions_give_no_grad_fn(name: str) -> None:
+    leaf, last = weights(), name.rsplit(".", 1)[-1]
+    value = leaf.detach().long().flatten() if last in INTEGERS_ONLY else leaf * 1
+    assert not applied(found_by_name(name), value, last).requires_grad
+
+
+@pytest.mark.parametrize("name", sorted(tensor_ops.ZERO_GRADIENT_FUNCTIONS))
+def test_zero_gradient_operations_give_zeros(name: str) -> None:
+    last = name.rsplit(".", 1)[-1]
+    leaf = weights()
+    found_by_name(name)(leaf * 1).sum().backward()
+    assert not leaf.grad.any()
+    if last in tensor_ops.ZERO_GRADIENT_METHODS:
+        leaf = weights()
+        getattr(leaf * 1, last)().sum().backward()
+        assert not leaf.grad.any()
+
+
+@pytest.mark.parametrize("name", sorted(tensor_ops.NO_DERIVATIVE_FUNCTIONS))
+def test_operations_without_a_derivative_raise_in_backward(name: str) -> None:
+    last = name.rsplit(".", 1)[-1]
+    for function in (found_by_name(name), lambda tensor, *rest: getattr(tensor, last)(*rest)):
+        result = applied(function, weights() * 1, last)
+        with pytest.raises((RuntimeError, NotImplementedError), match="derivative"):
+            result.sum().backward()
+
+
+def test_every_method_without_a_gradient_is_in_a_table() -> None:
+    torch = pytest.importorskip("torch")
+    known = (
+        tensor_ops.DETACHING_METHODS
+        | tensor_ops.NON_DIFFERENTIABLE_METHODS
+        | tensor_ops.SHAPE_METHODS
+        | {"hash_tensor", "module_load", "const_data_ptr", "is_distributed", "type", "new"}
+    )
+    missing = set()
+    for name in dir(torch.Tensor):
+        if name.startswith(("_", "new_")) or name.endswith("_") or name in {"imag", "grad_dtype"}:
+            continue
+        if not callable(getattr(weights(), name)) or name in {"register_hook", "backward", "retain_grad"}:
+            continue
+        try:
+            result = getattr(weights() * 1, name)()
+        except (RuntimeError, TypeError, AssertionError, ValueError):
+            continue
+        results = result if isinstance(result, tuple) else (result,)
+        if not any(isinstance(part, torch.Tensor) and part.requires_grad for part in results):
+            missing.add(name)
+    assert missing <= known
+
+
+def test_shape_methods_and_attributes_are_no_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    for name in tensor_ops.SHAPE_METHODS:
+        result = applied(lambda tensor, *rest, name=name: getattr(tensor, name)(*rest), weights(), name)
+        assert not isinstance(result, torch.Tensor), name
+    for name in tensor_ops.SHAPE_ATTRIBUTES:
+        assert not isinstance(getattr(weights(), name), torch.Tensor), name
+        assert not callable(getattr(weights(), name)), name
+
+
+def test_fresh_tensors_take_requires_grad_as_said() -> None:
+    torch = pytest.importorskip("torch")
+    made: dict[str, tuple[Any, ...]] = {
+        "arange": (3.0,),
+        "empty_strided": ((2, 2), (2, 1)),
+        "eye": (2,),
+        "frombuffer": (bytearray(8),),
+        "from_numpy": (pytest.importorskip("numpy").zeros(2),),
+        "full": ((2, 2), 0.5),
+        "full_like": (torch.zeros(2), 0.5),
+        "linspace": (0.0, 1.0, 3),
+        "logspace": (0.0, 1.0, 3),
+        "normal": (0.0, 1.0, (2, 2)),
+        "randint": (3, (2, 2)),
+        "randint_like": (torch.zeros(2), 3),
+        "range": (0.0, 1.0),
+        "scalar_tensor": (1.0,),
+        "tensor": ([1.0, 2.0],),
+        "tril_indices": (2, 2),
+        "triu_indices": (2, 2),
+    }
+    for name, takes in tensor_ops.FRESH_TENSOR_FUNCTIONS.items():
+        last = name.rsplit(".", 1)[-1]
+        function = found_by_name(name)
+        if last == "from_file" or name.startswith("torch.cuda."):
+            assert function is not None
+            continue
+        arguments = made.get(last, (torch.zeros(2),) if last.endswith("_like") else (2,))
+        more = {"dtype": torch.float32} if last in {"frombuffer", "randint", "randperm"} else {}
+        assert not function(*arguments, **more).requires_grad, name
+        if takes:
+            assert function(*arguments, requires_grad=True, **more).requires_grad, name
+        else:
+            with pytest.raises((TypeError, RuntimeError)):
+                function(*arguments, requires_grad=True)
+
+
+def test_methods_that_may_return_the_tensor_itself() -> None:
+    torch = pytest.importorskip("torch")
+    typed = {"double": torch.float64, "half": torch.float16, "bfloat16": torch.bfloat16}
+    arguments: dict[str, tuple[Any, ...]] = {
+        "to": (torch.float32,),
+        "type": (torch.float32,),
+        "type_as": (torch.zeros(2),),
+        "sum_to_size": (2,),
+    }
+    for name in tensor_ops.SELF_RETURNING_WHEN_UNCHANGED - {"cuda"}:
+        tensor = torch.zeros(2, dtype=typed.get(name, torch.float32), requires_grad=True)
+        assert getattr(tensor, name)(*arguments.get(name, ())) is tensor, name
+    for name in tensor_ops.SELF_RETURNING_METHODS:
+        tensor = torch.zeros(2, requires_grad=True)
+        assert getattr(tensor, name)() is tensor, name
+    moved = torch.zeros(2, requires_grad=True).double()
+    assert not moved.is_leaf
+
+
+@pytest.mark.parametrize("name", sorted(tensor_ops.NON_LEAF_METHODS))
+def test_results_are_no_leaves(name: str) -> None:
+    result = applied(lambda tensor, *rest: getattr(tensor, name)(*rest), weights(), name)
+    first = result[0] if isinstance(result, (tuple, list)) else result
+    assert not first.is_leaf
+    assert first.requires_grad
+
+
+def test_initialisers_return_their_argument() -> None:
+    torch = pytest.importorskip("torch")
+    arguments: dict[str, tuple[Any, ...]] = {"constant_": (0.5,), "sparse_": (0.5,)}
+    real = {f"torch.nn.init.{n}" for n in dir(torch.nn.init) if n.endswith("_") and not n.startswith("_")}
+    assert real == tensor_ops.IN_PLACE_INIT_FUNCTIONS
+    for name in tensor_ops.IN_PLACE_INIT_FUNCTIONS:
+        last = name.rsplit(".", 1)[-1]
+        tensor = torch.zeros(2, 2, 2, requires_grad=True) if last == "dirac_" else weights()
+        assert found_by_name(name)(tensor, *arguments.get(last, ())) is tensor
+        assert tensor.is_leaf
+
+
+def test_grad_modes_switch_the_graph() -> None:
+    torch = pytest.importorskip("torch")
+    leaf = weights()
+    for name in tensor_ops.NO_GRAD_CONTEXTS:
+        with found_by_name(name)():
+            assert not (leaf * 2).requires_grad
+    for name in tensor_ops.GRAD_CONTEXTS:
+        with torch.no_grad(), found_by_name(name)():
+            assert (leaf * 2).requires_grad
+    for name in tensor_ops.GRAD_SWITCHES:
+        with found_by_name(name)(False):
+            assert not (leaf * 2).requires_grad
+
+
+# --- all tables ---
 
 
 def test_the_tables_import_no_framework() -> None:
