@@ -10,10 +10,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from optlint.finding import Confidence, Finding, Severity
+from optlint.finding import Confidence, Finding, Fix, Related, Severity
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
+    from optlint.semantics.site import Site
 
 DOCS_URL = "https://optlint.dev/rules/"
 
@@ -57,3 +58,21 @@ class Rule:
     def url(cls) -> str:
         """Where the rule's page is."""
         return f"{DOCS_URL}{cls.name}/"
+
+    def finding(
+        self, site: Site, *, message: str, help: str, related: tuple[Related, ...] = (), fix: Fix | None = None
+    ) -> Finding:
+        """A finding of this rule at a place of the program."""
+        return Finding(
+            code=self.code,
+            name=self.name,
+            severity=self.severity,
+            confidence=self.confidence,
+            message=message,
+            path=site.path,
+            span=site.span(),
+            help=help,
+            related=related,
+            fix=fix,
+            statement_line=site.statement_line(),
+        )

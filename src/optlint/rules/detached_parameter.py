@@ -1,0 +1,82 @@
+"""OPT401: a parameter to which every path of gradient is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.finding import Finding, Severity
+from optlint.rules.base import Rule
+
+if TYPE_CHECKING:
+    from optlint.semantics.program import Run
+
+
+class DetachedParameter(Rule):
+    """A parameter can get no gradient, because it is detached on every way to the loss.
+
+    `.detach()`, `.data`, `.item()`, `.numpy()`, `torch.tensor(x)` or `torch.no_grad()` stand between the parameter and
+    everything that is computed from it. A cut that leaves another path open (a target, a metric, a straight-through
+    estimator, the discriminator's step) is none.
+    """
+
+    code = "OPT401"
+    name = "detached-parameter"
+    severity = Severity.ERROR
+    at_run_time = """\
+Nothing is raised as long as some other parameter gets a gradient. Those before the cut have `.grad` None at every
+step, and an optimizer passes over them without a word; they keep their initial values."""
+    bad = """\
+import torch
+from torch import nn
+
+class Gate(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.fc = nn.Linear(3, 1)
+
+    def forward(self, x):
+        detached_weight = self.weight.detach()
+        return self.fc(x * detached_weight)
+"""
+    good = """\
+import torch
+from torch import nn
+
+class Gate(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.fc = nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.fc(x * self.weight)
+"""
+    silent = (
+        "gradient reaches the parameter by any other path, in any backward pass of the program",
+        "the parameter is frozen, pretrained, loaded, or updated by hand",
+        "the loss went through code that cannot be followed",
+    )
+    misses = ("cuts by operations that have no gradient, such as argmax or rounding",)
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield one finding for each place that cuts off parameters."""
+        for cut in run.cut_off():
+            names = ", ".join(f"`{name}`" for name in cut.names[:3])
+            if len(cut.names) > 3:
+                names += f" and {len(cut.names) - 3} more"
+            many = len(cut.names) > 1
+            yield self.finding(
+                cut.site,
+                message=(
+                    f"{cut.text} cuts {names} off from the loss: "
+                    f"{'they get' if many else 'it gets'} no gradient and {'keep' if many else 'keeps'} "
+                    f"{'their initial values' if many else 'its initial value'}"
+                ),
+                help=(
+                    f"let gradient through where {'they are' if many else 'it is'} meant to train: leave out "
+                    f"{cut.text}; or freeze {'them' if many else 'it'} with `requires_grad_(False)` to say so"
+                ),
+                related=tuple(site.related("this optimizer holds it") for site in cut.optimizers[:1]),
+            )

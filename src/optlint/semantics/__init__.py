@@ -1,0 +1,1 @@
+"""What the program means: values, flow and events. Knows nothing of rules, reports or settings files."""

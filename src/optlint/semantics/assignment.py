@@ -1,0 +1,118 @@
+"""Assignment to names, attributes, elements and tuples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from optlint.semantics import attributes, containers, events, expressions, iteration
+from optlint.semantics.values import ABSENT, Const, Container, Entries, Flow, Instance, DictObj, Leaf, Value, options
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+
+def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
+    """Bind ``target`` to ``value``."""
+    if isinstance(target, cst.Name):
+        it.bind(target.value, value)
+    elif isinstance(target, cst.Attribute):
+        owner = expressions.evaluate(it, target.value)
+        attributes.set_attribute(it, owner, target.attr.value, value, target)
+    elif isinstance(target, cst.Subscript):
+        owner = expressions.evaluate(it, target.value)
+        _set_element(it, owner, expressions.subscript_key(it, target), value, target)
+    elif isinstance(target, (cst.Tuple, cst.List)):
+        _unpack(it, target, value)
+    elif isinstance(target, cst.StarredElement):
+        assign(it, target.value, value)
+
+
+def _unpack(it: Interpreter, target: cst.Tuple | cst.List, value: Value) -> None:
+    elements = target.elements
+    star = next((i for i, e in enumerate(elements) if isinstance(e, cst.StarredElement)), None)
+    parts = iteration.unpacked(it, value, len(elements), star)
+    for element, part in zip(elements, parts):
+        assign(it, element.value, part)
+
+
+def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: cst.Subscript) -> None:
+    for option in options(owner):
+        if isinstance(option, (Leaf, Flow)):
+            _written_by_hand(it, option, node)
+        else:
+            containers.set_item(it, option, key, value)
+
+
+def _written_by_hand(it: Interpreter, target: Value, node: cst.CSTNode) -> None:
+    leaf = target if isinstance(target, Leaf) else target.alias if isinstance(target, Flow) else None
+    if leaf is not None:
+        it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
+
+
+def augment(it: Interpreter, node: cst.AugAssign) -> None:
+    """``target += value`` and its relatives: in place for lists and leaf tensors, else a new value."""
+    value = expressions.evaluate(it, node.value)
+    old = expressions.evaluate(it, node.target)
+    in_place = [option for option in options(old) if isinstance(option, (Container, DictObj, Instance))]
+    for option in options(old):
+        _written_by_hand(it, option, node)
+    if in_place and isinstance(node.operator, (cst.AddAssign, cst.BitOrAssign)):
+        for option in in_place:
+            containers.extend(it, option, value)
+        if len(in_place) == len(options(old)) and not any(
+            isinstance(o, Container) and o.kind == "tuple" for o in in_place
+        ):
+            return
+    if isinstance(old, Leaf) and old.is_parameter:
+        return
+    assign(it, node.target, expressions.combine(it, [old, value], node, type(node.operator)))
+
+
+def delete(it: Interpreter, target: cst.BaseExpression) -> None:
+    """``del target``."""
+    if isinstance(target, cst.Name):
+        it.heap.set(it.frame.variables, target.value, ABSENT)
+    elif isinstance(target, cst.Attribute):
+        for owner in options(expressions.evaluate(it, target.value)):
+            if isinstance(owner, Instance):
+                it.heap.set(owner.slots, target.attr.value, ABSENT)
+    elif isinstance(target, cst.Subscript):
+        owner = expressions.evaluate(it, target.value)
+        key = expressions.subscript_key(it, target)
+        for option in options(owner):
+            containers.delete_item(it, option, key)
+
+
+def narrow_to(it: Interpreter, node: cst.Name | cst.Attribute, value: Value) -> None:
+    """Note, for this branch, what a variable or attribute is; no assignment of the program."""
+    if isinstance(node, cst.Name):
+        if node.value in it.frame.variables:
+            it.heap.set(it.frame.variables, node.value, value)
+        return
+    owner = expressions.peek(it, node.value)
+    if isinstance(owner, Instance) and node.attr.value in owner.slots:
+        it.heap.set(owner.slots, node.attr.value, value)
+
+
+def target_names(target: cst.BaseExpression) -> Iterator[str]:
+    """The names that an assignment to ``target`` binds."""
+    if isinstance(target, cst.Name):
+        yield target.value
+    elif isinstance(target, (cst.Tuple, cst.List)):
+        for element in target.elements:
+            yield from target_names(element.value)
+
+
+def pattern_names(pattern: Any) -> Iterator[str]:
+    """The names that a ``match`` pattern binds."""
+    if isinstance(pattern, cst.MatchAs) and pattern.name is not None:
+        yield pattern.name.value
+    for child in getattr(pattern, "children", ()):
+        if isinstance(child, (cst.MatchPattern, cst.MatchSequenceElement, cst.MatchKeywordElement)):
+            yield from pattern_names(child)
+
+
+__all__ = ["Const", "Entries", "assign", "augment", "delete", "narrow_to", "pattern_names", "target_names"]

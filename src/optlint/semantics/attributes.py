@@ -1,0 +1,281 @@
+"""Attributes: looking them up on any value, and setting them (which is where modules register what they own)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import events, families, functions, imports, modules
+from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.values import (
+    ABSENT,
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Choice,
+    Const,
+    Container,
+    Cut,
+    DictObj,
+    Entries,
+    External,
+    Flow,
+    Function,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    LibraryClass,
+    Method,
+    Namespace,
+    Optimizer,
+    Partial,
+    Super,
+    Text,
+    Unknown,
+    UserClass,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+
+def class_attribute(cls: Value, name: str, after: UserClass | None = None) -> Value | None:
+    """What a class or its bases define under a name; ``External`` method names for library bases are not looked up."""
+    if not isinstance(cls, UserClass):
+        return None
+    order = cls.order()
+    if after is not None and after in order:
+        order = order[order.index(after) + 1 :]
+    for base in order:
+        if isinstance(base, UserClass):
+            value = base.slots.get(name)
+            if value is not None and value is not ABSENT:
+                return value  # type: ignore[no-any-return]
+    return None
+
+
+def user_method(instance: Instance, name: str) -> Function | None:
+    """The user's method of that name, if the instance's class has one."""
+    value = class_attribute(instance.cls, name)
+    return value if isinstance(value, Function) else None
+
+
+def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -> Value:
+    """``owner.name``."""
+    if isinstance(owner, Choice):
+        return join_values([get_attribute(it, option, name, node) for option in options(owner)])
+    if isinstance(owner, External):
+        return _external(owner, name)
+    if isinstance(owner, Instance):
+        return instance_attribute(it, owner, name, node)
+    if isinstance(owner, (Leaf, Flow)):
+        return _tensor_attribute(it, owner, name, node)
+    if isinstance(owner, Namespace):
+        return imports.member(it, owner, name) or UNKNOWN
+    if isinstance(owner, UserClass):
+        return _class_member(owner, name)
+    if isinstance(owner, Super):
+        return _super_attribute(it, owner, name)
+    if isinstance(owner, Optimizer):
+        return _optimizer_attribute(owner, name)
+    if isinstance(owner, Unknown):
+        return Method(owner, name) if owner.taint else UNKNOWN_ATTRIBUTES.get(name, owner)
+    if isinstance(owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)):
+        return Method(owner, name)
+    return UNKNOWN
+
+
+#: Methods of unknown objects that matter because of what they are given (``accelerator.backward(loss)``).
+UNKNOWN_ATTRIBUTES: dict[str, Value] = {}
+
+
+def _external(owner: External, name: str) -> Value:
+    return External(f"{owner.name}.{name}")
+
+
+def _class_member(cls: UserClass, name: str) -> Value:
+    value = class_attribute(cls, name)
+    if isinstance(value, Function) and "classmethod" in functions.decorator_names(value):
+        return Method(cls, name, value)
+    if value is not None:
+        return value
+    if name == "__name__":
+        return Const(cls.name)
+    return Method(cls, name) if cls.library_bases() else UNKNOWN
+
+
+def _super_attribute(it: Interpreter, owner: Super, name: str) -> Value:
+    receiver = owner.receiver
+    cls = receiver.cls if isinstance(receiver, Instance) else receiver
+    value = class_attribute(cls, name, after=owner.after)
+    if isinstance(value, Function):
+        names = functions.decorator_names(value)
+        if "property" in names:
+            return functions.invoke(it, value, Arguments(), receiver)
+        return value if "staticmethod" in names else Method(receiver, name, value)
+    if value is not None:
+        return value
+    return Method(owner, name)
+
+
+def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CSTNode) -> Value:
+    """An attribute of an instance: its own, its class's, one that the library gives, else Unknown."""
+    value = owner.slots.get(name)
+    if value is not None and value is not ABSENT:
+        if isinstance(value, Choice) and ABSENT in value.options:
+            fallback = class_attribute(owner.cls, name)
+            value = join_values([*options(value), *([fallback] if fallback is not None else [])])
+        return value  # type: ignore[no-any-return]
+    member = class_attribute(owner.cls, name)
+    if isinstance(member, Function):
+        return _bound(it, owner, name, member)
+    if member is not None:
+        return member
+    if name == "__class__":
+        return owner.cls
+    given = _library_attribute(it, owner, name)
+    if given is not None:
+        return given
+    if name == "__dict__":
+        return DictObj(Entries(dict(owner.members()), owner.open))
+    if name in _MODULE_TABLES and families.is_module(it, owner):
+        return _module_table(it, owner, name)
+    if isinstance(owner.cls, LibraryClass) or owner.cls.library_bases() or name in _OBJECT_METHODS:
+        return Method(owner, name)
+    if class_attribute(owner.cls, "__getattr__") is not None or owner.cls.has_unknown_base():
+        return Unknown(modules.reachable_leaves(it, owner))
+    return UNKNOWN
+
+
+def _library_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
+    """What a library gives to its instances under a name, where that is no method."""
+    from optlint.semantics.libraries import keras_models
+
+    if families.keras_kind(owner.cls) is not None:
+        return keras_models.get_attribute(it, owner, name)
+    return None
+
+
+_OBJECT_METHODS = frozenset({"__init__", "__setattr__", "__getattribute__", "__class__"})
+_MODULE_TABLES = frozenset({"_modules", "_parameters", "_buffers"})
+
+
+def _module_table(it: Interpreter, owner: Instance, name: str) -> Value:
+    if name == "_buffers":
+        return UNKNOWN
+    wanted = (
+        dict(modules.submodules(it, owner, False))
+        if name == "_modules"
+        else {e.name: e.leaf for e in modules.parameters(it, owner, False).parameters}
+    )
+    return DictObj(Entries(dict(wanted), owner.open))
+
+
+def _bound(it: Interpreter, owner: Instance, name: str, member: Function) -> Value:
+    names = functions.decorator_names(member)
+    if "property" in names or "cached_property" in names:
+        return functions.invoke(it, member, Arguments(), owner)
+    if "staticmethod" in names:
+        return member
+    return Method(owner.cls if "classmethod" in names else owner, name, member)
+
+
+def _tensor_attribute(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.CSTNode) -> Value:
+    from optlint.semantics import expressions
+
+    if name == "grad":
+        for leaf in (owner,) if isinstance(owner, Leaf) else owner.deps:
+            it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
+        return UNKNOWN
+    if name == "requires_grad":
+        known = owner.requires_grad if isinstance(owner, Leaf) else True if owner.deps else None
+        return UNKNOWN if known is None else Const(known)
+    if name in tensor_ops.DETACHING_ATTRIBUTES:
+        return expressions.cut(it, owner, Cut("detach", it.site(node), f".{name}"))
+    if name == "ndim" and isinstance(owner, Leaf):
+        return UNKNOWN if owner.ndim is None else Const(owner.ndim)
+    if name == "shape" and isinstance(owner, Leaf) and owner.ndim is not None:
+        return Container("tuple", Items((UNKNOWN,) * owner.ndim))
+    if name in tensor_ops.SHAPE_ATTRIBUTES:
+        return UNKNOWN
+    if name in ("T", "mT", "H", "mH", "real", "imag"):
+        return expressions.flow(it, [owner])
+    return Method(owner, name)
+
+
+def _optimizer_attribute(owner: Optimizer, name: str) -> Value:
+    if name == "param_groups":
+        groups = tuple(
+            DictObj(Entries({"params": Container("list", g.params or Items((), True)), **g.settings}, True))
+            for g in owner.groups.groups
+        )
+        return Container("list", Items(groups, owner.groups.open))
+    if name == "state":
+        return UNKNOWN
+    return Method(owner, name)
+
+
+# -- setting ---------------------------------------------------------------------------------------------------------
+
+
+def set_attribute(it: Interpreter, owner: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+    """``owner.name = value``."""
+    if isinstance(owner, Choice):
+        it.each_option(owner, lambda option: _set_and_none(it, option, name, value, node))
+        return
+    _set_one(it, owner, name, value, node)
+
+
+def _set_and_none(it: Interpreter, owner: Value, name: str, value: Value, node: cst.CSTNode) -> Value:
+    _set_one(it, owner, name, value, node)
+    return NONE
+
+
+def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+    if isinstance(owner, Instance):
+        set_instance_attribute(it, owner, name, value, node)
+    elif isinstance(owner, Leaf):
+        _set_leaf_attribute(it, owner, name, value, node)
+    elif isinstance(owner, UserClass):
+        it.heap.set(owner.slots, name, value)
+    elif isinstance(owner, Namespace):
+        it.heap.set(owner.slots, name, value)
+    elif isinstance(owner, Optimizer) and name == "param_groups":
+        from optlint.semantics.values import Groups
+
+        it.heap.set(owner.slots, "groups", Groups((), True))
+
+
+def set_instance_attribute(it: Interpreter, owner: Instance, name: str, value: Value, node: cst.CSTNode) -> None:
+    """Set an attribute of an instance: a property's setter runs, a Keras ``trainable`` reaches its layers."""
+    member = class_attribute(owner.cls, name)
+    if isinstance(member, Function):
+        decorators = member.decorators
+        if any(isinstance(d, Method) and d.name == "setter" for d in decorators):
+            functions.invoke(it, member, Arguments((value,)), owner)
+            return
+    if name == "trainable" and families.keras_kind(owner.cls) is not None:
+        from optlint.semantics.libraries import keras_models
+
+        keras_models.set_trainable(it, owner, value, it.site(node))
+        return
+    if name == "data" and families.is_module(it, owner):
+        return
+    it.heap.set(owner.slots, name, value)
+    constructing = any(f.name == "__init__" and f.receiver is owner for f in it.frames)
+    it.record(events.AttributeSet(it.site(node), bool(it.conditional), owner, name, value, constructing))
+
+
+def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, node: cst.CSTNode) -> None:
+    if name == "requires_grad":
+        known = value.value if isinstance(value, Const) and isinstance(value.value, bool) else None
+        it.heap.set(owner.slots, "requires_grad", known)
+    elif name == "data":
+        it.record(events.HandUpdated(it.site(node), bool(it.conditional), owner))
+    elif name == "grad" and value != NONE:
+        it.record(events.GradientRead(it.site(node), bool(it.conditional), owner))

@@ -1,0 +1,386 @@
+"""Calls: arguments, dispatch by what is called, and what happens to values that code nobody can see is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import attributes, containers, events, expressions, families, functions, iteration, modules
+from optlint.semantics.libraries import keras_models, python_calls, tensor_calls, torch_calls
+from optlint.semantics.values import (
+    ABSENT,
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Choice,
+    Const,
+    Container,
+    Cut,
+    DictObj,
+    Entries,
+    External,
+    Flow,
+    Function,
+    Groups,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    LibraryClass,
+    Method,
+    Optimizer,
+    Partial,
+    Super,
+    Text,
+    Unknown,
+    UserClass,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+#: Functions and methods that only look at what they are given.
+_HARMLESS_PREFIXES = (
+    "logging.", "warnings.", "torch.save", "torch.onnx", "torchsummary.", "torchinfo.", "torchviz.", "thop.", "fvcore.",
+    "wandb.", "mlflow.", "numpy.", "matplotlib.", "os.", "sys.", "json.", "time.", "random.", "re.", "math.",
+    "pathlib.", "pickle.", "pprint.", "tabulate.", "torch.utils.tensorboard", "tensorboardX.", "argparse.",
+    "torch.cuda.", "torch.backends.", "torch.manual_seed", "torch.utils.data.", "sklearn.", "scipy.", "pandas.",
+    "shutil.", "glob.", "gc.", "psutil.", "ptflops.", "torch.random.", "torch.set_", "torch.get_", "gym.",
+    "gymnasium.", "collections.", "string.", "datetime.", "traceback.", "threading.", "torch.distributed.",
+    "torchmetrics.", "torchvision.transforms", "torchvision.utils", "torchvision.datasets", "PIL.", "cv2.", "copy.",
+    "torch.optim.lr_scheduler.", "tensorflow.summary", "dataclasses.", "types.", "contextlib.", "weakref.", "einops.",
+)  # fmt: skip
+_HARMLESS_METHODS = frozenset(
+    """add_graph add_scalar add_scalars add_histogram add_image watch log log_dict info debug warning warn error
+    print write save update append add set_description set_postfix format join split step zero_grad close flush
+    display register start stop reset state_dict get items keys values is_available device_count
+    push sample store remember""".split()
+)
+
+
+def evaluate_call(it: Interpreter, node: cst.Call) -> Value:
+    """The value of a call expression."""
+    if isinstance(node.func, cst.Name) and node.func.value == "super" and it.frame.lookup("super") is None:
+        return _super(it, node)
+    function = expressions.callee(it, node.func)
+    arguments = _arguments(it, node)
+    statement = it.frame.statement
+    result = call(it, function, arguments, node)
+    it.frame.statement = statement
+    return result
+
+
+def _super(it: Interpreter, node: cst.Call) -> Value:
+    frame = it.frame
+    scope = frame
+    while scope.owner is None and scope.parent is not None and not scope.is_class:
+        scope = scope.parent
+    after, receiver = scope.owner, scope.receiver
+    if node.args:
+        first = expressions.evaluate(it, node.args[0].value)
+        after = first if isinstance(first, UserClass) else None
+        if len(node.args) > 1:
+            receiver = expressions.evaluate(it, node.args[1].value)
+    if receiver is None and scope.variables:
+        receiver = next((v for k, v in scope.variables.items() if not k.startswith("#")), None)
+    if after is None or not isinstance(receiver, (Instance, UserClass)):
+        return UNKNOWN
+    return Super(receiver, after)
+
+
+def _arguments(it: Interpreter, node: cst.Call) -> Arguments:
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    more = False
+    for argument in node.args:
+        value = expressions.evaluate(it, argument.value)
+        if argument.star == "*":
+            items = iteration.take(it, value)
+            more = more or items.open or items.many
+            positional.extend(items.values if not items.many else ())
+            if items.many:
+                positional.extend(items.values)
+        elif argument.star == "**":
+            more = _spread(value, keywords) or more
+        elif argument.keyword is not None:
+            keywords[argument.keyword.value] = value
+        else:
+            positional.append(value)
+    return Arguments(tuple(positional), keywords, more)
+
+
+def _spread(value: Value, keywords: dict[str, Value]) -> bool:
+    """Add the entries of ``**value``; True when there may be others."""
+    if not isinstance(value, DictObj):
+        return True
+    for key, entry in value.entries.values.items():
+        if isinstance(key, str):
+            keywords[key] = entry
+    return value.entries.open
+
+
+def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """Call a value."""
+    it.step()
+    if isinstance(function, Choice):
+        return it.each_option(function, lambda option: call(it, option, arguments, node))
+    if isinstance(function, Function):
+        return functions.invoke(it, function, arguments)
+    if isinstance(function, Method):
+        return _call_method(it, function, arguments, node)
+    if isinstance(function, UserClass):
+        return functions.instantiate(it, function, arguments, node)
+    if isinstance(function, External):
+        return call_external(it, function.name, arguments, node)
+    if isinstance(function, LibraryClass):
+        return torch_calls.make_module(it, function.qualified_name, arguments, node) or unknown_call(it, arguments)
+    if isinstance(function, Partial):
+        return call(it, function.function, merged(function.arguments, arguments), node)
+    if isinstance(function, Instance):
+        return call_instance(it, function, arguments, node)
+    if isinstance(function, expressions.GradMode):
+        return arguments.positional[0] if arguments.positional else UNKNOWN
+    if isinstance(function, (Flow, Leaf)):
+        return expressions.flow(it, [function, *arguments.all_values()])
+    if isinstance(function, Unknown):
+        return unknown_call(it, arguments, function)
+    return unknown_call(it, arguments)
+
+
+def merged(first: Arguments, second: Arguments) -> Arguments:
+    """The arguments of a partial call with those given later."""
+    return Arguments(
+        first.positional + second.positional,
+        {**first.keywords, **second.keywords},
+        first.open or second.open,
+    )
+
+
+def unknown_call(it: Interpreter, arguments: Arguments, function: Value = UNKNOWN) -> Value:
+    """A call into code that cannot be seen: what it was given may be changed there, its result is unknown."""
+    values = arguments.all_values()
+    escape(it, values)
+    return expressions.opaque(it, [*values, function])
+
+
+def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
+    """Code that cannot be seen gets these values: it may freeze, extend or train them."""
+    for value in values:
+        if isinstance(value, Choice):
+            escape(it, options(value), depth)
+        elif isinstance(value, Leaf):
+            it.heap.set(value.slots, "#escaped", True)
+        elif isinstance(value, Optimizer):
+            groups = value.groups
+            it.heap.set(value.slots, "groups", Groups(groups.groups, True))
+        elif isinstance(value, Container) and depth < 4:
+            escape(it, value.items.values, depth + 1)
+            if value.kind == "list":
+                items = value.items
+                containers.put(it, value, Items(items.values, True, items.many))
+        elif isinstance(value, DictObj) and depth < 4:
+            escape(it, value.entries.values.values(), depth + 1)
+            it.heap.set(value.slots, "entries", Entries(value.entries.values, True))
+        elif isinstance(value, Iterator_) and value.kind == "parameters":
+            escape(it, iteration.peek(it, value).values, depth + 1)
+        elif isinstance(value, Instance) and value.slots.get("#escaped") is not True:
+            _escape_instance(it, value, depth)
+        elif isinstance(value, Method) and isinstance(value.receiver, (Instance, Optimizer)) and depth < 4:
+            escape(it, [value.receiver], depth + 1)
+
+
+def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
+    it.heap.set(value.slots, "#escaped", True)
+    for _, member in list(value.members()):
+        for option in options(member):
+            if isinstance(option, Leaf):
+                it.heap.set(option.slots, "#escaped", True)
+                if option.is_parameter:
+                    it.heap.set(option.slots, "requires_grad", None)
+            elif depth < 12 and isinstance(option, (Instance, Optimizer, Container, DictObj)):
+                escape(it, [option], depth + 1)
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a library function leaves its arguments as they are."""
+    return name.startswith(_HARMLESS_PREFIXES) or name in ("builtins.print", "builtins.str", "builtins.repr")
+
+
+def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """Call something of a library by its qualified name."""
+    for library in (python_calls.call, torch_calls.call, keras_models.call):
+        result = library(it, name, arguments, node)
+        if result is not None:
+            return result
+    if is_harmless(name):
+        return expressions.opaque(it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))])
+    return unknown_call(it, arguments)
+
+
+def non_differentiable(it: Interpreter, values: Iterable[Value], node: cst.CSTNode) -> Value:
+    """A result that carries no gradient because the operation has none."""
+    deps, cuts, _ = expressions.sources(it, values)
+    here = Cut("non-differentiable", it.site(node), "")
+    return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
+
+
+# -- methods ---------------------------------------------------------------------------------------------------------
+
+
+def call_method_value(it: Interpreter, owner: Instance, function: Function, arguments: Arguments) -> Value:
+    """Call a method of the user's on an instance."""
+    return functions.invoke(it, function, arguments, owner)
+
+
+def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cst.CSTNode) -> Value:
+    receiver = method.receiver
+    if method.function is not None:
+        return functions.invoke(it, method.function, arguments, receiver)
+    if isinstance(receiver, (Leaf, Flow)):
+        return tensor_calls.call_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, Instance):
+        return _call_instance_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, Optimizer):
+        return torch_calls.call_optimizer_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, Container):
+        result = containers.call_list_method(it, receiver, method.name, arguments)
+        return UNKNOWN if result is None else result
+    if isinstance(receiver, DictObj):
+        result = containers.call_dict_method(it, receiver, method.name, arguments)
+        return UNKNOWN if result is None else result
+    if isinstance(receiver, (Const, Text)):
+        return python_calls.call_text_method(it, receiver, method.name, arguments)
+    if isinstance(receiver, Super):
+        return _call_super(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, Iterator_):
+        if method.name == "__next__":
+            return python_calls.next_of(it, receiver)
+        return unknown_call(it, arguments)
+    if isinstance(receiver, UserClass):
+        return _call_on_class(it, receiver, method.name, arguments, node)
+    return _call_on_unknown(it, receiver, method.name, arguments, node)
+
+
+def _call_on_class(
+    it: Interpreter, cls: UserClass, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    """``Base.method(self, …)`` of a library base, or a class method of one (``from_pretrained``)."""
+    first = arguments.positional[0] if arguments.positional else None
+    if isinstance(first, Instance) and name == "__init__":
+        for base in cls.library_bases():
+            initialise_library_base(it, first, base, Arguments(arguments.positional[1:], arguments.keywords))
+        return NONE
+    if name.startswith(("from_", "load_")):
+        instance = functions.instantiate(it, cls, Arguments((), {}, True), node)
+        escape(it, [instance])
+        return instance
+    return unknown_call(it, arguments)
+
+
+def _call_on_unknown(
+    it: Interpreter, receiver: Value, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    values = arguments.all_values()
+    if name in ("backward", "manual_backward") and values:
+        tensor_calls.record_backward(it, values[0], node)
+        return NONE
+    if name == "backward":
+        tensor_calls.record_backward(it, receiver, node)
+        return NONE
+    keras_models.record_gradients(it, values, name, node)
+    if name in _HARMLESS_METHODS:
+        return expressions.opaque(it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))])
+    escape(it, values)
+    return expressions.opaque(it, [receiver, *values])
+
+
+def _call_instance_method(
+    it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    for library in (torch_calls.call_object_method, torch_calls.call_module_method, keras_models.call_method):
+        result = library(it, owner, name, arguments, node)
+        if result is not None:
+            return result
+    if name in ("__init__", "__setattr__"):
+        if name == "__setattr__" and len(arguments.positional) == 2:
+            key, value = arguments.positional
+            if isinstance(key, Const) and isinstance(key.value, str):
+                attributes.set_instance_attribute(it, owner, key.value, value, node)
+        return NONE
+    escape(it, arguments.all_values())
+    if name not in _HARMLESS_METHODS:
+        escape(it, [owner])
+    return expressions.opaque(it, [owner, *arguments.all_values()])
+
+
+def _call_super(
+    it: Interpreter, receiver: Super, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    owner = receiver.receiver
+    if name == "__init__" and isinstance(owner, Instance):
+        known = False
+        for base in owner.cls.library_bases() if isinstance(owner.cls, UserClass) else ():
+            known = initialise_library_base(it, owner, base, arguments) or known
+        return NONE
+    if name == "__setattr__" and isinstance(owner, Instance) and len(arguments.positional) == 2:
+        key, value = arguments.positional
+        if isinstance(key, Const) and isinstance(key.value, str):
+            it.heap.set(owner.slots, key.value, value)
+        return NONE
+    if isinstance(owner, Instance):
+        return _call_instance_method(it, owner, name, arguments, node)
+    if name == "__new__" and isinstance(owner, UserClass):
+        return Instance(owner, it.site(node))
+    return unknown_call(it, arguments)
+
+
+def initialise_library_base(it: Interpreter, owner: Instance, base: str, arguments: Arguments) -> bool:
+    """What a library base's constructor does to an instance; True when the base is one that the engine knows."""
+    if families.keras_library_kind(base) is not None:
+        keras_models.initialise(it, owner, base, arguments)
+        return True
+    if not families.is_torch_module_name(base, it.extra_modules):
+        return False
+    last = base.rsplit(".", 1)[-1]
+    if last == "Module" or families.is_lightning_module_name(base):
+        return True
+    torch_calls.initialise_module(it, owner, base, arguments)
+    return True
+
+
+# -- calling instances -----------------------------------------------------------------------------------------------
+
+
+def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``instance(…)``: a module's forward, a Keras layer on its inputs, or ``__call__``."""
+    own = attributes.user_method(owner, "__call__")
+    if own is not None:
+        return functions.invoke(it, own, arguments, owner)
+    if families.keras_kind(owner.cls) is not None:
+        return keras_models.call_layer(it, owner, arguments, node)
+    if families.is_module(it, owner):
+        result = _forward(it, owner, arguments, node)
+        grad = not it.no_grad and not it.unknown_grad_mode
+        inputs = expressions.sources(it, arguments.all_values())[0]
+        it.record(events.ModelCalled(it.site(node), bool(it.conditional), owner, result, grad, frozenset(inputs)))
+        return result
+    escape(it, [*arguments.all_values()])
+    return expressions.opaque(it, [owner, *arguments.all_values()])
+
+
+def _forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    replaced = owner.slots.get("forward")
+    if isinstance(replaced, (Function, Method)):
+        return call(it, replaced, arguments, node)
+    method = attributes.user_method(owner, "forward")
+    if method is not None:
+        return functions.invoke(it, method, arguments, owner)
+    return torch_calls.forward(it, owner, arguments, node)
+
+
+__all__ = ["ABSENT", "LibraryClass", "Method", "call", "escape", "evaluate_call", "join_values", "modules"]

@@ -1,0 +1,123 @@
+"""What happened while a program was followed, in order. The interpreter records, rules read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optlint.semantics.site import Site
+from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, Value
+
+
+@dataclass(frozen=True)
+class Event:
+    """``site``: where; ``conditional``: inside a branch that need not be taken."""
+
+    site: Site
+    conditional: bool
+
+
+@dataclass(frozen=True)
+class OptimizerBuilt(Event):
+    """``argument`` is what was given as parameters; ``emptied``: a definitely empty list, why, and where it is from."""
+
+    optimizer: Optimizer
+    argument: Value
+    empty: EmptyArgument | None = None
+
+
+@dataclass(frozen=True)
+class EmptyArgument:
+    """An argument that certainly holds nothing. ``form``: list, group or filter."""
+
+    form: str
+    made: Site | None
+    filled: Site | None = None
+
+
+@dataclass(frozen=True)
+class OptimizerStepped(Event):
+    """``optimizer.step()``."""
+
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True)
+class Backward(Event):
+    """A backward pass from a number that depends on ``reached`` leaves and was cut from ``cuts``."""
+
+    reached: frozenset[Leaf]
+    maybe: frozenset[Leaf]
+    cuts: frozenset[tuple[Leaf, Cut]]
+
+
+@dataclass(frozen=True)
+class ModelMade(Event):
+    """A module (torch or Keras) was instantiated."""
+
+    model: Instance
+
+
+@dataclass(frozen=True)
+class ModelCalled(Event):
+    """A module's forward ran and gave ``result``; ``grad``: gradients were recorded."""
+
+    model: Instance
+    result: Value
+    grad: bool
+    inputs: frozenset[Leaf]
+
+
+@dataclass(frozen=True)
+class Returned(Event):
+    """A method other than ``forward`` that nobody in the file calls gave back numbers that depend on ``leaves``."""
+
+    leaves: frozenset[Leaf]
+
+
+@dataclass(frozen=True)
+class HandUpdated(Event):
+    """A leaf was written without an optimizer: ``p.data = …``, ``p.copy_(…)``, ``p -= lr * p.grad``."""
+
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
+class GradientRead(Event):
+    """A leaf's ``.grad`` was read, or its gradient was asked for with ``autograd.grad``."""
+
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
+class AttributeSet(Event):
+    """``owner.name = value`` on an instance; ``constructing``: while its constructor runs."""
+
+    owner: Instance
+    name: str
+    value: Value
+    constructing: bool
+
+
+@dataclass(frozen=True)
+class WeightsLoaded(Event):
+    """``load_state_dict`` or the like was called on a module."""
+
+    model: Instance
+
+
+@dataclass(frozen=True)
+class KerasTrained(Event):
+    """A Keras model was fitted or its gradients applied. ``frozen``: when nothing of it can train, where it was frozen."""
+
+    model: Instance
+    how: str
+    frozen: FrozenModel | None
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """Why nothing of a Keras model trains."""
+
+    frozen_at: Site
+    by: str
+    layers: tuple[str, ...]

@@ -1,0 +1,674 @@
+"""Expressions: what each gives, and how gradient flows through operators, calls and containers."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from optlint.semantics import attributes, calls, containers, functions, iteration, modules, truth
+from optlint.semantics.frame import Frame
+from optlint.semantics.site import Site
+from optlint.semantics.values import (
+    ABSENT,
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Choice,
+    Const,
+    Container,
+    Cut,
+    DictObj,
+    Entries,
+    External,
+    Flow,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    Method,
+    Optimizer,
+    Text,
+    Unknown,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+BUILTINS = frozenset(dir(builtins))
+#: A string built from pieces longer than this is not known.
+MAX_TEXT = 2_000
+
+
+class _Never(Value):
+    """The result of a call that does not return (``sys.exit()``, a function that always raises)."""
+
+    __slots__ = ()
+
+
+NEVER = _Never()
+
+
+@dataclass(frozen=True)
+class GradMode(Value):
+    """A context manager or decorator that turns gradients on or off; ``enabled`` None: not known which."""
+
+    name: str
+    enabled: bool | None
+    site: Site | None = None
+
+
+def evaluate(it: Interpreter, node: cst.BaseExpression) -> Value:
+    """The value of an expression. Runs its calls."""
+    it.step()
+    handler = _EXPRESSIONS.get(type(node))
+    return UNKNOWN if handler is None else handler(it, node)
+
+
+def peek(it: Interpreter, node: cst.BaseExpression) -> Value:
+    """The value of a name or of an attribute as stored, without running anything; Unknown when it would."""
+    if isinstance(node, cst.Name):
+        value = it.frame.lookup(node.value)
+        if value is None:
+            value = it.frame.context.namespace.slots.get(node.value)
+        return UNKNOWN if value is None or type(value).__name__ == "Lazy" else value
+    if isinstance(node, cst.Attribute):
+        owner = peek(it, node.value)
+        if isinstance(owner, Instance):
+            return owner.slots.get(node.attr.value, UNKNOWN)  # type: ignore[no-any-return]
+    return UNKNOWN
+
+
+# -- gradient --------------------------------------------------------------------------------------------------------
+
+
+def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tuple[Leaf, Cut]], bool]:
+    """Leaves and cuts behind some values, and whether a value among them is not known."""
+    deps: set[Leaf] = set()
+    cuts: set[tuple[Leaf, Cut]] = set()
+    opaque = False
+    for value in values:
+        if isinstance(value, Leaf):
+            if value.requires_grad is not False:
+                deps.add(value)
+        elif isinstance(value, Flow):
+            deps |= value.deps
+            cuts |= value.cuts
+        elif isinstance(value, Unknown):
+            deps |= value.taint
+            cuts |= value.cuts
+            opaque = opaque or bool(value.taint)
+        elif isinstance(value, Method):
+            inner = sources(it, [value.receiver])
+            deps |= inner[0]
+            cuts |= inner[1]
+            opaque = True
+        else:
+            parts = _parts(it, value)
+            if parts:
+                inner = sources(it, parts)
+                deps |= inner[0]
+                cuts |= inner[1]
+                opaque = opaque or inner[2]
+    return deps, cuts, opaque
+
+
+def _parts(it: Interpreter, value: Value) -> Sequence[Value]:
+    if isinstance(value, Container):
+        return value.items.values
+    if isinstance(value, DictObj):
+        return tuple(value.entries.values.values())
+    if isinstance(value, Choice):
+        return options(value)
+    if isinstance(value, Iterator_):
+        return iteration.peek(it, value).values
+    if isinstance(value, Instance):
+        # A parameter inside an object that is handed over flows on; so do numbers stored in it.
+        return tuple(member for _, member in value.members() if isinstance(member, (Leaf, Flow, Unknown)))
+    return ()
+
+
+def flow(it: Interpreter, values: Iterable[Value]) -> Value:
+    """The number computed from ``values``, under the present gradient mode."""
+    deps, cuts, opaque = sources(it, values)
+    if it.unknown_grad_mode:
+        return Unknown(frozenset(deps), frozenset(cuts))
+    if it.no_grad:
+        here = Cut("no_grad", it.no_grad[-1], "no_grad")
+        return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
+    if opaque:
+        return Unknown(frozenset(deps), frozenset(cuts))
+    return Flow(frozenset(deps), frozenset(cuts))
+
+
+def cut(it: Interpreter, value: Value, where: Cut) -> Value:
+    """The number without its gradient; what it was cut from is remembered."""
+    deps, cuts, opaque = sources(it, [value])
+    cuts |= {(leaf, where) for leaf in deps}
+    alias = value if isinstance(value, Leaf) else value.alias if isinstance(value, Flow) else None
+    return Flow(frozenset(), frozenset(cuts), alias)
+
+
+def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
+    """What code that cannot be seen makes of ``values``: anything that depends on them."""
+    leaves: set[Leaf] = set()
+    cuts: set[tuple[Leaf, Cut]] = set()
+    for value in values:
+        leaves |= modules.reachable_leaves(it, value)
+        cuts |= sources(it, [value])[1] if not isinstance(value, Instance) else set()
+    if it.no_grad and not it.unknown_grad_mode:
+        here = Cut("no_grad", it.no_grad[-1], "no_grad")
+        return Unknown(frozenset(), frozenset(cuts | {(leaf, here) for leaf in leaves}))
+    return Unknown(frozenset(leaves), frozenset(cuts))
+
+
+def combine(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operator: type) -> Value:
+    """The result of an operator on values that are not lists."""
+    if any(isinstance(value, (Leaf, Flow, Unknown, Choice, Method)) for value in values):
+        return flow(it, values)
+    return UNKNOWN
+
+
+# -- contexts --------------------------------------------------------------------------------------------------------
+
+
+def enter_context(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, Callable[[], None]]:
+    """Enter a ``with`` item: what ``as`` binds, and what to do on leaving."""
+    if isinstance(value, GradMode):
+        return NONE, set_grad_mode(it, value.enabled, it.site(node))
+    if isinstance(value, Instance):
+        method = attributes.user_method(value, "__enter__")
+        if method is not None:
+            return functions.invoke(it, method, Arguments(), value), _nothing
+        return value, _nothing
+    if isinstance(value, Iterator_) and value.kind == "generator":
+        items = value.produce()
+        return (items.values[0] if items.values else UNKNOWN), _nothing
+    return value, _nothing
+
+
+def _nothing() -> None:
+    return None
+
+
+def set_grad_mode(it: Interpreter, enabled: bool | None, site: Site) -> Callable[[], None]:
+    """Turn gradients on (True), off (False) or into "not known" (None); the result restores the former mode."""
+    saved_sites, saved_unknown = list(it.no_grad), it.unknown_grad_mode
+    if enabled is None:
+        it.unknown_grad_mode += 1
+    else:
+        it.unknown_grad_mode = 0
+        if enabled:
+            it.no_grad.clear()
+        else:
+            it.no_grad.append(site)
+
+    def restore() -> None:
+        it.no_grad[:] = saved_sites
+        it.unknown_grad_mode = saved_unknown
+
+    return restore
+
+
+# -- expressions -----------------------------------------------------------------------------------------------------
+
+
+def _name(it: Interpreter, node: cst.Name) -> Value:
+    if node.value in ("True", "False", "None"):
+        return Const({"True": True, "False": False, "None": None}[node.value])
+    return it.lookup(node.value)
+
+
+def callee(it: Interpreter, node: cst.BaseExpression) -> Value:
+    """The value of the function part of a call; methods keep their receiver."""
+    if isinstance(node, cst.Attribute):
+        owner = evaluate(it, node.value)
+        return attributes.get_attribute(it, owner, node.attr.value, node)
+    return evaluate(it, node)
+
+
+def _attribute(it: Interpreter, node: cst.Attribute) -> Value:
+    value = callee(it, node)
+    if isinstance(value, Method) and value.function is None:
+        from optlint.semantics.libraries import torch_calls
+
+        part = torch_calls.part_of_library_model(it, value)
+        if part is not None:
+            return part
+    return plain(value)
+
+
+def plain(value: Value) -> Value:
+    """A method of something unknown, when it is not called at once, is itself unknown."""
+    if isinstance(value, Method) and isinstance(value.receiver, (Unknown, Method)):
+        receiver = plain(value.receiver)
+        return receiver if isinstance(receiver, Unknown) else UNKNOWN
+    if isinstance(value, Choice):
+        return join_values([plain(option) for option in value.options])
+    return value
+
+
+def _literal(it: Interpreter, node: cst.BaseExpression) -> Value:
+    try:
+        return Const(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    except (ValueError, SyntaxError, MemoryError):
+        return UNKNOWN
+
+
+def _concatenated(it: Interpreter, node: cst.ConcatenatedString) -> Value:
+    return _join_text([evaluate(it, node.left), evaluate(it, node.right)])
+
+
+def _formatted(it: Interpreter, node: cst.FormattedString) -> Value:
+    parts: list[Value] = []
+    for part in node.parts:
+        if isinstance(part, cst.FormattedStringText):
+            parts.append(Const(part.value.replace("{{", "{").replace("}}", "}")))
+        elif isinstance(part, cst.FormattedStringExpression):
+            value = evaluate(it, part.expression)
+            parts.append(value if part.format_spec is None and part.conversion is None else UNKNOWN)
+    return _join_text(parts)
+
+
+def _join_text(parts: Sequence[Value]) -> Value:
+    pieces: list[str | int | None] = []
+    for part in parts:
+        if isinstance(part, Const) and isinstance(part.value, (str, int, float)):
+            new: tuple[str | int | None, ...] = (str(part.value),)
+        elif isinstance(part, Text):
+            new = part.pieces
+        else:
+            new = (None,)
+        for piece in new:
+            if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
+                pieces[-1] += piece
+            else:
+                pieces.append(piece)
+    if sum(len(piece) for piece in pieces if isinstance(piece, str)) > MAX_TEXT:
+        return UNKNOWN
+    if all(isinstance(piece, str) for piece in pieces):
+        return Const("".join(str(piece) for piece in pieces))
+    return Text(tuple(pieces))
+
+
+def _elements(it: Interpreter, elements: Sequence[cst.BaseElement]) -> Items:
+    values: list[Value] = []
+    more = many = False
+    for element in elements:
+        value = evaluate(it, element.value)
+        if isinstance(element, cst.StarredElement):
+            items = iteration.take(it, value)
+            values.extend(items.values)
+            more, many = more or items.open, many or items.many
+        else:
+            values.append(value)
+    return Items(tuple(values), more, many)
+
+
+def _list(it: Interpreter, node: cst.List) -> Value:
+    return Container("list", _elements(it, node.elements), it.site(node))
+
+
+def _tuple(it: Interpreter, node: cst.Tuple) -> Value:
+    return Container("tuple", _elements(it, node.elements), it.site(node))
+
+
+def _set(it: Interpreter, node: cst.Set) -> Value:
+    return Container("set", _elements(it, node.elements), it.site(node))
+
+
+def _dict(it: Interpreter, node: cst.Dict) -> Value:
+    result = DictObj(Entries(), it.site(node))
+    for element in node.elements:
+        if isinstance(element, cst.DictElement):
+            key = evaluate(it, element.key)
+            containers.set_item(it, result, key, evaluate(it, element.value))
+        else:
+            containers.extend(it, result, evaluate(it, element.value))
+    return result
+
+
+def _comprehension(it: Interpreter, node: Any, kind: str) -> Value:
+    items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt))
+    return Container(kind, items, it.site(node))
+
+
+def _dict_comprehension(it: Interpreter, node: cst.DictComp) -> Value:
+    result = DictObj(Entries(), it.site(node))
+
+    def entry() -> Value:
+        containers.set_item(it, result, evaluate(it, node.key), evaluate(it, node.value))
+        return NONE
+
+    items = _comprehended(it, node.for_in, entry)
+    if items.open or any(isinstance(value, Choice) for value in items.values):
+        it.heap.set(result.slots, "entries", Entries(result.entries.values, True))
+    return result
+
+
+def _generator(it: Interpreter, node: cst.GeneratorExp) -> Value:
+    frame = it.frame
+    first = evaluate(it, node.for_in.iter)
+
+    def produce() -> Items:
+        it.frames.append(Frame(frame.context, {}, parent=frame, owner=frame.owner, receiver=frame.receiver))
+        it.frame.statement = frame.statement
+        try:
+            return _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), first)
+        finally:
+            it.frames.pop()
+
+    return Iterator_("generator", produce, it.site(node))
+
+
+def _comprehended(
+    it: Interpreter, clause: cst.CompFor, element: Callable[[], Value], source: Value | None = None
+) -> Items:
+    """Run a comprehension's loops in a scope of their own."""
+    outer = it.frame
+    scope = Frame(outer.context, {}, parent=outer, name=outer.name, owner=outer.owner, receiver=outer.receiver)
+    scope.statement = outer.statement
+    it.frames.append(scope)
+    try:
+        return _loop(it, clause, element, source)
+    finally:
+        it.frames.pop()
+
+
+def _loop(it: Interpreter, clause: cst.CompFor, element: Callable[[], Value], source: Value | None) -> Items:
+    from optlint.semantics import assignment
+
+    items = iteration.take(it, evaluate(it, clause.iter) if source is None else source)
+    values: list[Value] = []
+    more, many = items.open, items.many
+    for value in items.values[: iteration.MAX_ROUNDS]:
+        uncertain = isinstance(value, Choice) and ABSENT in value.options
+        assignment.assign(it, clause.target, truth.without_absent(value))
+        answers = [truth.truth(evaluate(it, condition.test)) for condition in clause.ifs]
+        if False in answers:
+            continue
+        for condition, answer in zip(clause.ifs, answers):
+            if answer is None:
+                truth.narrow(it, condition.test, True)
+        inner = (
+            Items((element(),))
+            if clause.inner_for_in is None
+            else _loop(it, clause.inner_for_in, element, None)
+        )
+        more, many = more or inner.open, many or inner.many
+        doubt = uncertain or None in answers
+        values.extend(join_values([v, ABSENT]) if doubt else v for v in inner.values)
+    return Items(tuple(values), more, many)
+
+
+def _lambda(it: Interpreter, node: cst.Lambda) -> Value:
+    return functions.make_lambda(it, node)
+
+
+def _unary(it: Interpreter, node: cst.UnaryOperation) -> Value:
+    value = evaluate(it, node.expression)
+    if isinstance(node.operator, cst.Not):
+        known = truth.truth(value)
+        return UNKNOWN if known is None else Const(not known)
+    if isinstance(value, Const) and isinstance(value.value, (int, float)):
+        if isinstance(node.operator, cst.Minus):
+            return Const(-value.value)
+        if isinstance(node.operator, cst.Plus):
+            return value
+    return combine(it, [value], node, type(node.operator))
+
+
+def _binary(it: Interpreter, node: cst.BinaryOperation) -> Value:
+    left, right = evaluate(it, node.left), evaluate(it, node.right)
+    if isinstance(left, Const) and isinstance(right, Const):
+        return _constant_operation(node.operator, left, right)
+    if isinstance(node.operator, cst.Add):
+        joined = _concatenate(it, left, right, node)
+        if joined is not None:
+            return joined
+    if isinstance(node.operator, cst.Multiply):
+        repeated = _repeat(left, right) or _repeat(right, left)
+        if repeated is not None:
+            return repeated
+    if isinstance(left, Container) and isinstance(node.operator, (cst.Subtract, cst.BitAnd, cst.BitOr)):
+        return containers.set_operation(it, left, right, _SET_OPERATIONS[type(node.operator)])
+    if isinstance(left, DictObj) and isinstance(node.operator, cst.BitOr):
+        merged = DictObj(left.entries, it.site(node))
+        containers.extend(it, merged, right)
+        return merged
+    if isinstance(node.operator, cst.Modulo) and isinstance(left, (Const, Text)):
+        return _percent_format(left, right)
+    return combine(it, [left, right], node, type(node.operator))
+
+
+_SET_OPERATIONS: dict[type, Callable[[bool, bool], bool]] = {
+    cst.Subtract: lambda mine, other: mine and not other,
+    cst.BitAnd: lambda mine, other: mine and other,
+    cst.BitOr: lambda mine, other: True,
+}
+
+
+def _percent_format(left: Value, right: Value) -> Value:
+    if isinstance(left, Const) and isinstance(left.value, str):
+        pieces: list[Value] = []
+        for index, text in enumerate(left.value.replace("%d", "%s").split("%s")):
+            if index:
+                pieces.append(right if isinstance(right, Const) else UNKNOWN)
+            pieces.append(Const(text))
+        return _join_text(pieces) if len(pieces) == 3 else UNKNOWN
+    return UNKNOWN
+
+
+def _concatenate(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) -> Value | None:
+    if isinstance(left, Container) and isinstance(right, (Container, Choice, Unknown)):
+        a, b = left.items, iteration.take(it, right)
+        return Container(left.kind, Items(a.values + b.values, a.open or b.open, a.many or b.many), it.site(node))
+    if isinstance(right, Container) and isinstance(left, (Choice, Unknown)):
+        a, b = iteration.take(it, left), right.items
+        return Container(right.kind, Items(a.values + b.values, a.open or b.open, a.many or b.many), it.site(node))
+    if isinstance(left, (Text, Const)) and isinstance(right, (Text, Const)):
+        if any(isinstance(v, Text) or isinstance(v, Const) and isinstance(v.value, str) for v in (left, right)):
+            return _join_text([left, right])
+    text = left if isinstance(left, (Text, Const)) else right
+    if isinstance(text, Const) and isinstance(text.value, str) or isinstance(text, Text):
+        return _join_text([left, right])
+    if isinstance(left, Choice) and all(isinstance(o, Container) for o in options(left)):
+        return join_values([_concatenate(it, o, right, node) or UNKNOWN for o in options(left)])
+    if modules.is_container(left) and isinstance(left, Instance):
+        return _concatenate_modules(it, left, right)
+    return None
+
+
+def _concatenate_modules(it: Interpreter, left: Instance, right: Value) -> Value:
+    joined = Instance(left.cls, left.site, open=left.open)
+    for part in (left, right):
+        modules.fill(it, joined, iteration.take(it, part))
+    return joined
+
+
+def _repeat(value: Value, count: Value) -> Value | None:
+    if not isinstance(value, Container):
+        return None
+    if isinstance(count, Const) and isinstance(count.value, int) and count.value * len(value.items.values) <= 64:
+        return Container(value.kind, Items(value.items.values * max(0, count.value), value.items.open), value.site)
+    return Container(value.kind, Items(value.items.values * 2, value.items.open, True), value.site)
+
+
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    cst.Add: lambda a, b: a + b,
+    cst.Subtract: lambda a, b: a - b,
+    cst.Multiply: lambda a, b: a * b,
+    cst.Divide: lambda a, b: a / b,
+    cst.FloorDivide: lambda a, b: a // b,
+    cst.Modulo: lambda a, b: a % b,
+}
+
+
+def _constant_operation(operator: cst.BaseBinaryOp, left: Const, right: Const) -> Value:
+    compute = _ARITHMETIC.get(type(operator))
+    a, b = left.value, right.value
+    if compute is None or isinstance(a, (str, bytes)) and isinstance(operator, cst.Multiply):
+        return UNKNOWN
+    try:
+        result = compute(a, b)
+    except Exception:  # the user's arithmetic: whatever it raises, nothing is known of the result
+        return UNKNOWN
+    if isinstance(result, (int, float)) and abs(result) < 1e15:
+        return Const(result)
+    return Const(result) if isinstance(result, str) and len(result) < MAX_TEXT else UNKNOWN
+
+
+def _boolean(it: Interpreter, node: cst.BooleanOperation) -> Value:
+    left = evaluate(it, node.left)
+    known = truth.truth(left)
+    decided_by_left = isinstance(node.operator, cst.Or)
+    if known is decided_by_left:
+        return left
+    if known is None:
+        results: list[Value] = [left]
+
+        def right() -> bool:
+            truth.narrow(it, node.left, not decided_by_left)
+            results.append(evaluate(it, node.right))
+            return True
+
+        it.fork([lambda: True, right])
+        if truth.truth(results[-1]) is decided_by_left and isinstance(results[-1], Const):
+            return results[-1] if isinstance(results[-1].value, bool) else join_values(results)
+        return join_values(results)
+    return evaluate(it, node.right)
+
+
+def _comparison(it: Interpreter, node: cst.Comparison) -> Value:
+    left = evaluate(it, node.left)
+    outcome: bool | None = True
+    values = [left]
+    for part in node.comparisons:
+        right = evaluate(it, part.comparator)
+        values.append(right)
+        answer = truth.compare(part.operator, left, right)
+        outcome = False if answer is False or outcome is False else None if answer is None else outcome
+        left = right
+    if outcome is not None:
+        return Const(outcome)
+    if any(isinstance(value, (Flow, Leaf)) for value in values):
+        return calls.non_differentiable(it, values, node)
+    return UNKNOWN
+
+
+def _conditional(it: Interpreter, node: cst.IfExp) -> Value:
+    known = truth.truth(evaluate(it, node.test))
+    if known is not None:
+        return evaluate(it, node.body if known else node.orelse)
+    results: list[Value] = []
+
+    def arm(outcome: bool) -> Callable[[], bool]:
+        def run() -> bool:
+            truth.narrow(it, node.test, outcome)
+            results.append(evaluate(it, node.body if outcome else node.orelse))
+            return True
+
+        return run
+
+    it.fork([arm(True), arm(False)])
+    return join_values(results)
+
+
+def _walrus(it: Interpreter, node: cst.NamedExpr) -> Value:
+    from optlint.semantics import assignment
+
+    value = evaluate(it, node.value)
+    assignment.assign(it, node.target, value)
+    return value
+
+
+def _await(it: Interpreter, node: cst.Await) -> Value:
+    return evaluate(it, node.expression)
+
+
+def _yield(it: Interpreter, node: cst.Yield) -> Value:
+    value: Value = NONE
+    if isinstance(node.value, cst.From):
+        items = iteration.take(it, evaluate(it, node.value.item))
+        it.frame.yielded = [*(it.frame.yielded or []), *items.values]
+        return UNKNOWN
+    if node.value is not None:
+        value = evaluate(it, node.value)
+    if it.conditional and it.frame.exits is not None:
+        value = value if not it.frame.loops else value
+    it.frame.yielded = [*(it.frame.yielded or []), value]
+    return UNKNOWN
+
+
+def subscript_key(it: Interpreter, node: cst.Subscript) -> Value:
+    """What stands in the brackets: a value, a slice, or a tuple of them."""
+    if len(node.slice) != 1:
+        for element in node.slice:
+            if isinstance(element.slice, cst.Index):
+                evaluate(it, element.slice.value)
+        return UNKNOWN
+    part = node.slice[0].slice
+    if isinstance(part, cst.Index):
+        return evaluate(it, part.value)
+    if not isinstance(part, cst.Slice):
+        return UNKNOWN
+    bounds: list[int | None] = []
+    for bound in (part.lower, part.upper, part.step):
+        value = NONE if bound is None else evaluate(it, bound)
+        if not isinstance(value, Const) or not (value.value is None or isinstance(value.value, int)):
+            return containers.SliceKey(None)
+        bounds.append(value.value)
+    return containers.SliceKey(slice(*bounds) if bounds[2] != 0 else None)
+
+
+def _subscript(it: Interpreter, node: cst.Subscript) -> Value:
+    owner = evaluate(it, node.value)
+    key = subscript_key(it, node)
+    if isinstance(owner, (Optimizer, External)):
+        return UNKNOWN
+    if isinstance(owner, Const) and isinstance(owner.value, str):
+        return UNKNOWN
+    return containers.get_item(it, owner, key)
+
+
+def _call(it: Interpreter, node: cst.Call) -> Value:
+    return calls.evaluate_call(it, node)
+
+
+_EXPRESSIONS: dict[type, Callable[..., Value]] = {
+    cst.Name: _name,
+    cst.Attribute: _attribute,
+    cst.Call: _call,
+    cst.Subscript: _subscript,
+    cst.Integer: _literal,
+    cst.Float: _literal,
+    cst.SimpleString: _literal,
+    cst.ConcatenatedString: _concatenated,
+    cst.FormattedString: _formatted,
+    cst.List: _list,
+    cst.Tuple: _tuple,
+    cst.Set: _set,
+    cst.Dict: _dict,
+    cst.ListComp: lambda it, node: _comprehension(it, node, "list"),
+    cst.SetComp: lambda it, node: _comprehension(it, node, "set"),
+    cst.DictComp: _dict_comprehension,
+    cst.GeneratorExp: _generator,
+    cst.Lambda: _lambda,
+    cst.UnaryOperation: _unary,
+    cst.BinaryOperation: _binary,
+    cst.BooleanOperation: _boolean,
+    cst.Comparison: _comparison,
+    cst.IfExp: _conditional,
+    cst.NamedExpr: _walrus,
+    cst.Await: _await,
+    cst.Yield: _yield,
+}
+
+__all__ = ["External", "evaluate", "flow", "cut", "opaque"]

@@ -1,0 +1,89 @@
+"""Scopes and the ways out of them while the interpreter follows a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from optlint.semantics.heap import Changes, Heap
+from optlint.semantics.values import ABSENT, NONE, Namespace, UserClass, Value, join_values
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from optlint.syntax.source_module import Slice
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where code stands: the globals it sees and the slice that its nodes belong to."""
+
+    namespace: Namespace
+    part: Slice
+
+
+class Exits:
+    """The states in which paths left a function or loop early, each as a change since ``mark``."""
+
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
+        self._mark = heap.mark()
+        self._ways: list[tuple[Changes, Value]] = []
+
+    def leave(self, value: Value = NONE) -> None:
+        """A path leaves here, with the state as it is now."""
+        self._ways.append((self._heap.changes_since(self._mark), value))
+
+    @property
+    def used(self) -> bool:
+        """Whether any path left."""
+        return bool(self._ways)
+
+    def close(self, live: bool, value: Value = NONE) -> Value:
+        """Join all paths: those that left and, if ``live``, the one that reached the end with ``value``."""
+        if not self._ways:
+            return value
+        ways = list(self._ways)
+        if live:
+            ways.append((self._heap.changes_since(self._mark), value))
+        self._heap.rollback(self._mark)
+        self._heap.join([changes for changes, _ in ways])
+        return join_values([left for _, left in ways])
+
+
+@dataclass
+class Loop:
+    """An enclosing loop: the paths that broke out of it, and those that went on with its next round."""
+
+    breaks: Exits
+    continues: Exits
+
+
+@dataclass
+class Frame:
+    """A scope that is being executed."""
+
+    context: Context
+    variables: dict[str, Any]
+    parent: Frame | None = None
+    name: str = "<module>"
+    owner: UserClass | None = None
+    receiver: Value | None = None
+    exits: Exits | None = None
+    loops: list[Loop] = field(default_factory=list)
+    yielded: list[Value] | None = None
+    global_names: set[str] = field(default_factory=set)
+    nonlocal_names: set[str] = field(default_factory=set)
+    statement: cst.CSTNode | None = None
+    is_class: bool = False
+
+    def lookup(self, name: str) -> Value | None:
+        """The local or enclosing value of a name; None when no scope up to the module binds it."""
+        scope: Frame | None = self
+        while scope is not None:
+            if scope is self or not scope.is_class:
+                value = scope.variables.get(name)
+                if value is not None and value is not ABSENT:
+                    return value  # type: ignore[no-any-return]
+            scope = scope.parent
+        return None

@@ -1,0 +1,291 @@
+"""The user's functions and classes: how they are defined, how arguments are bound, what a call gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import assignment, expressions, families, modules
+from optlint.semantics.events import ModelMade
+from optlint.semantics.frame import Context, Exits, Frame
+from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.site import Site
+from optlint.semantics.values import (
+    ABSENT,
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Const,
+    Container,
+    DictObj,
+    Entries,
+    External,
+    Function,
+    Instance,
+    Items,
+    Iterator_,
+    LibraryClass,
+    Method,
+    Partial,
+    Unknown,
+    UserClass,
+    Value,
+    join_values,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+#: Calls of the user's functions inside one another that are followed.
+MAX_CALL_DEPTH = 30
+#: How often one function may stand on the call stack before its call is Unknown.
+MAX_RECURSION = 2
+
+_TRANSPARENT = ("staticmethod", "classmethod", "property", "cached_property", "abstractmethod")
+
+
+def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
+    """``def``: bind the function, decorated."""
+    frame = it.frame
+    function = Function(node.name.value, node, frame.context, frame, _defaults(it, node.params), it.site(node))
+    decorators = [expressions.evaluate(it, d.decorator) for d in node.decorators]
+    function.decorators = tuple(decorators)
+    value: Value = function
+    for decorator in reversed(decorators):
+        value = _decorated(it, decorator, value, node)
+    it.bind(node.name.value, value)
+
+
+def _decorated(it: Interpreter, decorator: Value, value: Value, node: cst.FunctionDef | cst.ClassDef) -> Value:
+    """What a decorator of the user's own returns; library decorators are taken to keep the function's meaning."""
+    if isinstance(decorator, Function):
+        from optlint.semantics import calls
+
+        result = calls.call(it, decorator, Arguments((value,)), node)
+        return result if isinstance(result, (Function, UserClass, Method, Partial)) else value
+    return value
+
+
+def make_lambda(it: Interpreter, node: cst.Lambda) -> Function:
+    """A lambda as a function value."""
+    frame = it.frame
+    return Function("<lambda>", node, frame.context, frame, _defaults(it, node.params), it.site(node))
+
+
+def _defaults(it: Interpreter, parameters: cst.Parameters) -> dict[str, Value]:
+    defaults: dict[str, Value] = {}
+    for parameter in (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params):
+        if parameter.default is not None:
+            defaults[parameter.name.value] = expressions.evaluate(it, parameter.default)
+    return defaults
+
+
+def decorator_names(function: Function) -> set[str]:
+    """The last parts of its decorators' names."""
+    names: set[str] = set()
+    for decorator in function.decorators:
+        if isinstance(decorator, External):
+            names.add(decorator.name.rsplit(".", 1)[-1])
+    return names
+
+
+def define_class(it: Interpreter, node: cst.ClassDef) -> None:
+    """``class``: execute the body in a namespace of its own."""
+    bases: list[Value] = []
+    for base in node.bases:
+        value = expressions.evaluate(it, base.value)
+        bases.append(LibraryBase(value) if isinstance(value, LibraryClass) else value)
+    cls = UserClass(node.name.value, node, it.frame.context, tuple(bases), it.site(node))
+    frame = Frame(it.frame.context, cls.slots, parent=it.frame, name=node.name.value, is_class=True)
+    it.frames.append(frame)
+    try:
+        it.suite(node.body)
+    finally:
+        it.frames.pop()
+    for member in list(cls.slots.values()):
+        if isinstance(member, Function):
+            member.owner = cls
+    value_: Value = cls
+    for decorator in reversed(node.decorators):
+        evaluated = expressions.evaluate(it, decorator.decorator)
+        if isinstance(evaluated, External) and evaluated.name.endswith("dataclass"):
+            cls.slots["#dataclass"] = True
+        value_ = _decorated(it, evaluated, value_, node)
+    it.bind(node.name.value, value_)
+
+
+def LibraryBase(value: LibraryClass) -> External:
+    """A library class as a base: known by its qualified name."""
+    return External(value.qualified_name)
+
+
+def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: Value | None = None) -> Value:
+    """Run a function of the user's and give what it returns; Unknown when it is too deep or recursive."""
+    stack = sum(1 for frame in it.frames if frame.variables.get("#node") is function.node)
+    if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
+        return expressions.opaque(it, arguments.all_values())
+    it.step()
+    it.entered.add(function.node)
+    variables: dict[str, object] = {"#node": function.node}
+    frame = Frame(
+        function.context, variables, parent=function.closure, name=function.name, owner=function.owner,
+        receiver=receiver,
+    )
+    bind_arguments(it, function, arguments, variables, receiver)
+    with_no_grad = _grad_decorator(function)
+    if with_no_grad is not None:
+        it.no_grad.append(with_no_grad)
+    it.frames.append(frame)
+    loops_condition = it.conditional
+    try:
+        return _body(it, function, frame)
+    finally:
+        it.conditional = loops_condition
+        it.frames.pop()
+        if with_no_grad is not None:
+            it.no_grad.pop()
+
+
+def _body(it: Interpreter, function: Function, frame: Frame) -> Value:
+    node = function.node
+    if isinstance(node, cst.Lambda):
+        return expressions.evaluate(it, node.body)
+    frame.exits = Exits(it.heap)
+    live = it.suite(node.body)
+    if not live and not frame.exits.used and frame.yielded is None:
+        frame.exits.close(False)
+        return expressions.NEVER
+    value = frame.exits.close(live, NONE)
+    if frame.yielded is not None:
+        return Iterator_("generator", _constant(Items(tuple(frame.yielded))), function.site)
+    if isinstance(value, Function) and value is function:
+        return value
+    return value
+
+
+def _constant(items: Items) -> Callable[[], Items]:
+    return lambda: items
+
+
+def _grad_decorator(function: Function) -> Site | None:
+    for decorator in function.decorators:
+        name = decorator.name if isinstance(decorator, External) else None
+        if isinstance(decorator, expressions.GradMode):
+            name = decorator.name if decorator.enabled is False else None
+        if name in tensor_ops.NO_GRAD_CONTEXTS:
+            return function.site
+    return None
+
+
+def bind_arguments(
+    it: Interpreter, function: Function, arguments: Arguments, variables: dict[str, object], receiver: Value | None
+) -> None:
+    """Bind arguments to parameters as Python does; what is missing or not known is Unknown."""
+    parameters = function.node.params
+    positional = list(arguments.positional)
+    if receiver is not None:
+        positional.insert(0, receiver)
+    keywords = dict(arguments.keywords)
+    missing: Value = UNKNOWN
+    for parameter in (*parameters.posonly_params, *parameters.params):
+        name = parameter.name.value
+        if positional:
+            variables[name] = positional.pop(0)
+        elif name in keywords:
+            variables[name] = keywords.pop(name)
+        else:
+            variables[name] = _default(function, name, arguments.open, missing)
+    if isinstance(parameters.star_arg, cst.Param):
+        variables[parameters.star_arg.name.value] = Container("tuple", Items(tuple(positional), arguments.open))
+    for parameter in parameters.kwonly_params:
+        name = parameter.name.value
+        variables[name] = (
+            keywords.pop(name) if name in keywords else _default(function, name, arguments.open, missing)
+        )
+    if parameters.star_kwarg is not None:
+        variables[parameters.star_kwarg.name.value] = DictObj(Entries(keywords, arguments.open))
+
+
+def _default(function: Function, name: str, more: bool, missing: Value) -> Value:
+    default = function.defaults.get(name)
+    if default is None:
+        return missing
+    return join_values([default, UNKNOWN]) if more else default
+
+
+# -- instances -------------------------------------------------------------------------------------------------------
+
+
+def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``cls(…)``: a new instance with its constructor run."""
+    from optlint.semantics import attributes, calls
+    from optlint.semantics.libraries import torch_calls
+
+    if families.is_optimizer_class(it, cls):
+        return torch_calls.build_optimizer(it, cls.name, arguments, node, checks_empty=_calls_super(cls))
+    instance = Instance(cls, it.site(node))
+    if cls.has_unknown_base():
+        instance.slots["#open"] = True
+    constructor = attributes.class_attribute(cls, "__init__")
+    if isinstance(constructor, Function):
+        result = invoke(it, constructor, arguments, instance)
+        if result is expressions.NEVER:
+            return expressions.NEVER
+    elif cls.slots.get("#dataclass"):
+        _fill_dataclass(it, instance, cls, arguments)
+    else:
+        library = next((b for b in cls.library_bases() if calls.initialise_library_base(it, instance, b, arguments)), "")
+        if not library and (arguments.positional or arguments.keywords):
+            _name_tuple(instance, cls, arguments)
+    if families.is_module_class(it, cls) or families.keras_kind(cls):
+        it.record(ModelMade(it.site(node), bool(it.conditional), instance))
+    return instance
+
+
+def _calls_super(cls: UserClass) -> bool:
+    """Whether the base class's check for an empty list is reached: it is unless the class has no ``super`` call."""
+    own = cls.slots.get("__init__")
+    if not isinstance(own, Function):
+        return True
+    code = own.context.part.code(own.node)
+    return "super(" in code or ".__init__(" in code
+
+
+def _fill_dataclass(it: Interpreter, instance: Instance, cls: UserClass, arguments: Arguments) -> None:
+    fields: dict[str, Value] = {}
+    for base in reversed([c for c in cls.order() if isinstance(c, UserClass)]):
+        fields.update(base.slots.get("#fields", {}))
+    for position, (name, default) in enumerate(fields.items()):
+        value = arguments.get(position, name)
+        if value is None:
+            value = UNKNOWN if default is ABSENT or arguments.open else _field_default(it, default)
+        it.heap.set(instance.slots, name, value)
+    post = cls.slots.get("__post_init__")
+    if isinstance(post, Function):
+        invoke(it, post, Arguments(), instance)
+
+
+def _field_default(it: Interpreter, default: Value) -> Value:
+    if isinstance(default, Partial) and default.function == External("dataclasses.field"):
+        plain = default.arguments.keywords.get("default")
+        if plain is not None:
+            return plain
+        factory = default.arguments.keywords.get("default_factory")
+        if factory is not None:
+            from optlint.semantics import calls
+
+            return calls.call(it, factory, Arguments(), cst.Name("factory"))
+        return UNKNOWN
+    return default
+
+
+def _name_tuple(instance: Instance, cls: UserClass, arguments: Arguments) -> None:
+    for name, default in cls.slots.get("#fields", {}).items():
+        position = list(cls.slots["#fields"]).index(name)
+        value = arguments.get(position, name)
+        instance.slots[name] = value if value is not None else (UNKNOWN if default is ABSENT else default)
+
+
+__all__ = ["Const", "Context", "Unknown", "assignment", "modules"]

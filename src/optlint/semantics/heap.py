@@ -1,0 +1,91 @@
+"""Mutable state with an undo log, so that the branches of a program can be run one after the other and joined.
+
+Every variable, attribute and container content lives in some dictionary and is written through ``Heap.set``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from optlint.semantics.values import ABSENT, Value, join_values
+
+Cell = tuple[int, str]
+#: What a stretch of execution wrote: cell → (dictionary, key, value now).
+Changes = dict[Cell, tuple[dict[str, Any], str, Any]]
+
+
+class Heap:
+    """The undo log. A mark is a length of it."""
+
+    def __init__(self) -> None:
+        self._trail: list[tuple[dict[str, Any], str, Any]] = []
+
+    def set(self, store: dict[str, Any], key: str, value: Any) -> None:
+        """Write ``store[key] = value`` so that it can be taken back."""
+        old = store.get(key, ABSENT)
+        if old is value:
+            return
+        self._trail.append((store, key, old))
+        if value is ABSENT:
+            store.pop(key, None)
+        else:
+            store[key] = value
+
+    def mark(self) -> int:
+        """A point that can be returned to."""
+        return len(self._trail)
+
+    def changes_since(self, mark: int) -> Changes:
+        """The cells written since ``mark`` with their present values."""
+        changes: Changes = {}
+        for store, key, _ in self._trail[mark:]:
+            changes[(id(store), key)] = (store, key, store.get(key, ABSENT))
+        return changes
+
+    def rollback(self, mark: int) -> None:
+        """Undo everything written since ``mark``."""
+        trail = self._trail
+        while len(trail) > mark:
+            store, key, old = trail.pop()
+            if old is ABSENT:
+                store.pop(key, None)
+            else:
+                store[key] = old
+
+    def commit(self, mark: int) -> None:
+        """Make what was written since ``mark`` final: definitions do not depend on the branch that used them first."""
+        del self._trail[mark:]
+
+    def same_before(self, mark: int, store: int, key: str, value: Any) -> bool:
+        """Whether a cell had this value at ``mark`` already."""
+        for cells, name, old in self._trail[mark:]:
+            if id(cells) == store and name == key:
+                return bool(old is value or old == value)
+        return True
+
+    def join(self, arms: Sequence[Changes]) -> None:
+        """Write what holds after any one of ``arms``, each a change of the present state."""
+        if len(arms) == 1:
+            for store, key, value in arms[0].values():
+                self.set(store, key, value)
+            return
+        cells: Changes = {}
+        for arm in arms:
+            cells.update(arm)
+        for cell, (store, key, _) in cells.items():
+            before = store.get(key, ABSENT)
+            values = [arm[cell][2] if cell in arm else before for arm in arms]
+            self.set(store, key, _join(values))
+
+
+def _join(values: list[Any]) -> Any:
+    first = values[0]
+    if all(value is first for value in values[1:]):
+        return first
+    if all(value is ABSENT or isinstance(value, Value) for value in values):
+        return join_values(values)
+    merge = getattr(first, "joined_with", None)
+    if merge is not None and all(type(value) is type(first) for value in values):
+        return merge(values[1:])
+    return first if all(value == first for value in values) else None

@@ -1,0 +1,527 @@
+"""Follows statements: runs a program over abstract values, branch by branch, and records what happens.
+
+``roots`` starts it; ``expressions``, ``calls`` and ``attributes`` do the parts. It must not know any rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import assignment, expressions, functions, imports, iteration, truth
+from optlint.semantics.events import Event
+from optlint.semantics.frame import Context, Exits, Frame, Loop
+from optlint.semantics.heap import Heap
+from optlint.semantics.site import Site
+from optlint.semantics.values import (
+    ABSENT,
+    UNKNOWN,
+    Choice,
+    Const,
+    External,
+    Function,
+    Namespace,
+    Obj,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.project import Project
+    from optlint.syntax.source_module import Slice, SourceModule
+
+#: Statements and calls followed in one run; protects against programs that unfold without end.
+MAX_STEPS = 60_000
+#: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
+UNKNOWN_ROUNDS = 2
+
+
+class BudgetExceeded(Exception):
+    """The run was longer than ``MAX_STEPS``."""
+
+
+class Lazy(Obj):
+    """A top-level function or class whose slice is parsed when its name is first used."""
+
+    __slots__ = ("context", "part")
+
+    def __init__(self, context: Context, part: Slice) -> None:
+        super().__init__(None)
+        self.context = context
+        self.part = part
+
+
+class Interpreter:
+    """State of the analysis of one file: heap, modules loaded so far, and the run that is being recorded."""
+
+    def __init__(self, project: Project, extra_optimizers: frozenset[str], extra_modules: frozenset[str]) -> None:
+        self.project = project
+        self.extra_optimizers = extra_optimizers
+        self.extra_modules = extra_modules
+        self.heap = Heap()
+        self.events: list[Event] = []
+        self.namespaces: dict[str, Namespace] = {}
+        self.sources: dict[str, SourceModule] = {}
+        self.frames: list[Frame] = []
+        self.entered: set[cst.CSTNode] = set()
+        self.conditional = 0
+        self.steps = 0
+        self.no_grad: list[Site] = []
+        self.unknown_grad_mode = 0
+        self._builtins: dict[str, External] = {}
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    @property
+    def frame(self) -> Frame:
+        """The scope being executed."""
+        return self.frames[-1]
+
+    def step(self) -> None:
+        """Count one step; raises ``BudgetExceeded`` when the run has had its share."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise BudgetExceeded
+
+    def site(self, node: cst.CSTNode) -> Site:
+        """The place of a node of the code being executed."""
+        frame = self.frame
+        return Site(frame.context.part, node, frame.statement or node)
+
+    def site_of(self, function: Function) -> Site:
+        """The place where a function is defined."""
+        return Site(function.context.part, function.node, function.node)
+
+    def record(self, event: Event) -> None:
+        """Add an event to the run."""
+        self.events.append(event)
+
+    def load_module(self, path: str) -> Namespace | None:
+        """The globals of a project file, its body executed on first use; None when it cannot be parsed."""
+        source = self.project.load(path)
+        if source is None:
+            return None
+        if path in self.namespaces:
+            return self.namespaces[path]
+        namespace = Namespace(path)
+        self.namespaces[path] = namespace
+        self.sources[path] = source
+        mark = self.heap.mark()
+        self.run_body(namespace, source, "")
+        self.heap.commit(mark)
+        return namespace
+
+    def run_body(self, namespace: Namespace, source: SourceModule, name: str) -> None:
+        """Execute a module's top level; functions and classes wait until they are used."""
+        namespace.slots["__name__"] = Const(name)
+        namespace.slots["__file__"] = UNKNOWN
+        frame: Frame | None = None
+        for part in source.slices:
+            context = Context(namespace, part)
+            if part.definition is not None:
+                self.heap.set(namespace.slots, part.definition, Lazy(context, part))
+                continue
+            frame = Frame(context, namespace.slots)
+            self.frames.append(frame)
+            try:
+                live = self.block(part.statements())
+            finally:
+                self.frames.pop()
+            if not live:
+                return
+
+    def force(self, store: dict[str, object], name: str, lazy: Lazy) -> Value:
+        """Parse and execute the slice of a definition; it stays defined whatever branch asked for it."""
+        mark = self.heap.mark()
+        frame = Frame(lazy.context, {})
+        self.frames.append(frame)
+        saved, self.conditional = self.conditional, 0
+        try:
+            self.block(lazy.part.statements())
+        finally:
+            self.frames.pop()
+            self.conditional = saved
+        self.heap.commit(mark)
+        value = frame.variables.get(name, UNKNOWN)
+        if store.get(name) is lazy:
+            store[name] = value
+        return value  # type: ignore[no-any-return]
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> Value:
+        """What a name means here: local, enclosing, global, star import, builtin; else Unknown."""
+        frame = self.frame
+        if name not in frame.global_names:
+            value = frame.lookup(name)
+            if value is not None:
+                return self._present(value, frame.variables, name)
+        return self.global_name(frame.context.namespace, name)
+
+    def global_name(self, namespace: Namespace, name: str) -> Value:
+        """A name of a module's globals, or a builtin."""
+        value = namespace.slots.get(name)
+        if value is not None and value is not ABSENT:
+            return self._present(value, namespace.slots, name)
+        starred = imports.from_star(self, namespace, name)
+        if starred is not None:
+            return starred
+        if name in expressions.BUILTINS:
+            return self._builtins.setdefault(name, External(f"builtins.{name}"))
+        return UNKNOWN
+
+    def _present(self, value: Value, store: dict[str, object], name: str) -> Value:
+        if isinstance(value, Lazy):
+            return self.force(value.context.namespace.slots, name, value)
+        return truth.without_absent(value)
+
+    def bind(self, name: str, value: Value) -> None:
+        """Assign a name in the present scope."""
+        frame = self.frame
+        if name in frame.global_names:
+            self.heap.set(frame.context.namespace.slots, name, value)
+            return
+        if name in frame.nonlocal_names:
+            scope = frame.parent
+            while scope is not None:
+                if name in scope.variables and not scope.is_class:
+                    self.heap.set(scope.variables, name, value)
+                    return
+                scope = scope.parent
+        self.heap.set(frame.variables, name, value)
+
+    # -- branches ------------------------------------------------------------------------------------------------
+
+    def fork(self, arms: Sequence[Callable[[], bool]]) -> bool:
+        """Run alternatives from the same state and join those that go on; False when none does."""
+        if len(arms) == 1:
+            return arms[0]()
+        mark = self.heap.mark()
+        ways = []
+        self.conditional += 1
+        try:
+            for arm in arms:
+                if arm():
+                    ways.append(self.heap.changes_since(mark))
+                self.heap.rollback(mark)
+        finally:
+            self.conditional -= 1
+        if not ways:
+            return False
+        self.heap.join(ways)
+        return True
+
+    def each_option(self, value: Value, action: Callable[[Value], Value]) -> Value:
+        """Do something with each alternative of a value, as branches, and join the results."""
+        alternatives = truth.alternatives(value)
+        if len(alternatives) == 1:
+            return action(alternatives[0])
+        results: list[Value] = []
+
+        def arm(option: Value) -> Callable[[], bool]:
+            def run() -> bool:
+                results.append(action(option))
+                return True
+
+            return run
+
+        self.fork([arm(option) for option in alternatives])
+        return truth.join(results) if results else UNKNOWN
+
+    # -- statements ----------------------------------------------------------------------------------------------
+
+    def block(self, statements: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> bool:
+        """Run statements in order; False when no path reaches the end."""
+        for statement in statements:
+            if isinstance(statement, cst.SimpleStatementLine):
+                if not self.block(statement.body):
+                    return False
+                continue
+            self.step()
+            self.frame.statement = statement
+            handler = _STATEMENTS.get(type(statement))
+            if handler is not None and not handler(self, statement):
+                return False
+        return True
+
+    def suite(self, body: cst.BaseSuite) -> bool:
+        """Run the body of a compound statement."""
+        return self.block(body.body)
+
+    def _expression(self, node: cst.Expr) -> bool:
+        value = expressions.evaluate(self, node.value)
+        return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
+
+    def _assign(self, node: cst.Assign) -> bool:
+        value = expressions.evaluate(self, node.value)
+        for target in node.targets:
+            assignment.assign(self, target.target, value)
+        return True
+
+    def _annotated(self, node: cst.AnnAssign) -> bool:
+        if node.value is not None:
+            assignment.assign(self, node.target, expressions.evaluate(self, node.value))
+        elif self.frame.is_class and isinstance(node.target, cst.Name):
+            self.frame.variables.setdefault("#fields", {})[node.target.value] = ABSENT
+        if self.frame.is_class and isinstance(node.target, cst.Name):
+            self.frame.variables.setdefault("#fields", {})[node.target.value] = (
+                self.frame.variables.get(node.target.value, ABSENT)
+            )
+        return True
+
+    def _augmented(self, node: cst.AugAssign) -> bool:
+        assignment.augment(self, node)
+        return True
+
+    def _return(self, node: cst.Return) -> bool:
+        value = Const(None) if node.value is None else expressions.evaluate(self, node.value)
+        if self.frame.exits is not None:
+            self.frame.exits.leave(value)
+        return False
+
+    def _raise(self, node: cst.Raise) -> bool:
+        if node.exc is not None:
+            expressions.evaluate(self, node.exc)
+        return False
+
+    def _break(self, _: cst.Break) -> bool:
+        if self.frame.loops:
+            self.frame.loops[-1].breaks.leave()
+        return False
+
+    def _continue(self, _: cst.Continue) -> bool:
+        if self.frame.loops:
+            self.frame.loops[-1].continues.leave()
+        return False
+
+    def _global(self, node: cst.Global) -> bool:
+        self.frame.global_names.update(item.name.value for item in node.names)
+        return True
+
+    def _nonlocal(self, node: cst.Nonlocal) -> bool:
+        self.frame.nonlocal_names.update(item.name.value for item in node.names)
+        return True
+
+    def _assert(self, node: cst.Assert) -> bool:
+        known = truth.truth(expressions.evaluate(self, node.test))
+        if known is not False:
+            truth.narrow(self, node.test, True)
+        return known is not False
+
+    def _delete(self, node: cst.Del) -> bool:
+        targets = node.target.elements if isinstance(node.target, cst.Tuple) else [node.target]
+        for target in targets:
+            assignment.delete(self, target.value if isinstance(target, cst.BaseElement) else target)
+        return True
+
+    def _function(self, node: cst.FunctionDef) -> bool:
+        functions.define_function(self, node)
+        return True
+
+    def _class(self, node: cst.ClassDef) -> bool:
+        functions.define_class(self, node)
+        return True
+
+    def _import(self, node: cst.Import) -> bool:
+        imports.import_modules(self, node)
+        return True
+
+    def _import_from(self, node: cst.ImportFrom) -> bool:
+        imports.import_names(self, node)
+        return True
+
+    def _if(self, node: cst.If) -> bool:
+        known = truth.truth(expressions.evaluate(self, node.test))
+        if known is True:
+            return self.suite(node.body)
+        if known is False:
+            return self._else(node.orelse)
+
+        def taken() -> bool:
+            truth.narrow(self, node.test, True)
+            return self.suite(node.body)
+
+        def not_taken() -> bool:
+            truth.narrow(self, node.test, False)
+            return self._else(node.orelse)
+
+        return self.fork([taken, not_taken])
+
+    def _else(self, orelse: cst.If | cst.Else | None) -> bool:
+        if orelse is None:
+            return True
+        if isinstance(orelse, cst.If):
+            self.frame.statement = orelse
+            return self._if(orelse)
+        return self.suite(orelse.body)
+
+    def _for(self, node: cst.For) -> bool:
+        value = expressions.evaluate(self, node.iter)
+        rounds = iteration.rounds(self, value)
+        repeated = iteration.is_repetition(value)
+        loop = Loop(Exits(self.heap), Exits(self.heap))
+        live = True
+        for element in rounds:
+            if not live:
+                break
+            mark = self.heap.mark()
+            live = self._doubtful_round(node, loop, element)
+            if repeated and live and not self._changed_since(mark, node.target):
+                break
+        if live and node.orelse is not None:
+            live = self.suite(node.orelse.body)
+        broke = loop.breaks.used
+        loop.breaks.close(live)
+        return live or broke
+
+    def _doubtful_round(self, node: cst.For, loop: Loop, element: Value) -> bool:
+        """A round; one for an element that may not be there may not happen."""
+        if isinstance(element, Choice) and ABSENT in element.options:
+            present = truth.without_absent(element)
+            return self.fork([lambda: self._round(node, loop, present), lambda: True])
+        return self._round(node, loop, element)
+
+    def _round(self, node: cst.For, loop: Loop, element: Value) -> bool:
+        self.step()
+        loop.continues = Exits(self.heap)
+        frame = self.frame
+        frame.statement = node
+        assignment.assign(self, node.target, element)
+        frame.loops.append(loop)
+        try:
+            live = self.suite(node.body)
+        finally:
+            frame.loops.pop()
+        again = loop.continues.used
+        loop.continues.close(live)
+        return live or again
+
+    def _changed_since(self, mark: int, target: cst.BaseExpression) -> bool:
+        """Whether a round changed anything but its own loop variables."""
+        names = set(assignment.target_names(target))
+        variables = id(self.frame.variables)
+        for (store, key), (_, _, value) in self.heap.changes_since(mark).items():
+            if store == variables and key in names:
+                continue
+            if not self.heap.same_before(mark, store, key, value):
+                return True
+        return False
+
+    def _while(self, node: cst.While) -> bool:
+        if truth.truth(expressions.evaluate(self, node.test)) is False:
+            return self.suite(node.orelse.body) if node.orelse is not None else True
+        endless = isinstance(node.test, cst.Name) and node.test.value == "True"
+        loop = Loop(Exits(self.heap), Exits(self.heap))
+        live = True
+        for _ in range(UNKNOWN_ROUNDS):
+            if not live:
+                break
+            loop.continues = Exits(self.heap)
+            self.frame.loops.append(loop)
+            try:
+                live = self.suite(node.body)
+            finally:
+                self.frame.loops.pop()
+            again = loop.continues.used
+            loop.continues.close(live)
+            live = live or again
+            if live and truth.truth(expressions.evaluate(self, node.test)) is False:
+                break
+        broke = loop.breaks.used
+        if endless and broke:
+            live = False
+        loop.breaks.close(live)
+        return live or broke
+
+    def _with(self, node: cst.With) -> bool:
+        leave: list[Callable[[], None]] = []
+        for item in node.items:
+            value = expressions.evaluate(self, item.item)
+            entered, undo = expressions.enter_context(self, value, item.item)
+            leave.append(undo)
+            if item.asname is not None and isinstance(item.asname.name, cst.BaseExpression):
+                assignment.assign(self, item.asname.name, entered)
+        try:
+            return self.suite(node.body)
+        finally:
+            for undo in reversed(leave):
+                undo()
+
+    def _try(self, node: cst.Try) -> bool:
+        def attempt() -> bool:
+            live = self.suite(node.body)
+            if live and node.orelse is not None:
+                live = self.suite(node.orelse.body)
+            return live
+
+        def handler(clause: cst.ExceptHandler) -> Callable[[], bool]:
+            def run() -> bool:
+                if clause.name is not None and isinstance(clause.name.name, cst.Name):
+                    self.bind(clause.name.name.value, UNKNOWN)
+                return self.suite(clause.body)
+
+            return run
+
+        arms = [attempt, *(handler(clause) for clause in node.handlers if not _only_for_imports(clause))]
+        live = self.fork(arms)
+        if node.finalbody is not None:
+            live = self.suite(node.finalbody.body) and live
+        return live
+
+    def _match(self, node: cst.Match) -> bool:
+        subject = expressions.evaluate(self, node.subject)
+
+        def arm(case: cst.MatchCase) -> Callable[[], bool]:
+            def run() -> bool:
+                for name in assignment.pattern_names(case.pattern):
+                    self.bind(name, Unknown())
+                return self.suite(case.body)
+
+            return run
+
+        arms: list[Callable[[], bool]] = []
+        for case in node.cases:
+            known = truth.pattern_matches(self, case, subject)
+            if known is not False:
+                arms.append(arm(case))
+            if known is True:
+                return self.fork(arms)
+        arms.append(lambda: True)
+        return self.fork(arms)
+
+
+def _only_for_imports(clause: cst.ExceptHandler) -> bool:
+    """Handlers of a missing package: the analysis takes it that what is imported is there."""
+    kind = clause.type
+    elements = [e.value for e in kind.elements] if isinstance(kind, cst.Tuple) else [kind]
+    names = {element.value for element in elements if isinstance(element, cst.Name)}
+    return bool(names) and names <= {"ImportError", "ModuleNotFoundError"}
+
+
+_STATEMENTS: dict[type, Callable[..., bool]] = {
+    cst.Expr: Interpreter._expression,
+    cst.Assign: Interpreter._assign,
+    cst.AnnAssign: Interpreter._annotated,
+    cst.AugAssign: Interpreter._augmented,
+    cst.Return: Interpreter._return,
+    cst.Raise: Interpreter._raise,
+    cst.Break: Interpreter._break,
+    cst.Continue: Interpreter._continue,
+    cst.Global: Interpreter._global,
+    cst.Nonlocal: Interpreter._nonlocal,
+    cst.Assert: Interpreter._assert,
+    cst.Del: Interpreter._delete,
+    cst.FunctionDef: Interpreter._function,
+    cst.ClassDef: Interpreter._class,
+    cst.Import: Interpreter._import,
+    cst.ImportFrom: Interpreter._import_from,
+    cst.If: Interpreter._if,
+    cst.For: Interpreter._for,
+    cst.While: Interpreter._while,
+    cst.With: Interpreter._with,
+    cst.Try: Interpreter._try,
+    cst.TryStar: Interpreter._try,
+    cst.Match: Interpreter._match,
+}

@@ -1,0 +1,168 @@
+"""What iterating over a value gives: known elements, elements that stand for many, or unknown ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from optlint.semantics import modules, truth
+from optlint.semantics.values import (
+    ABSENT,
+    UNKNOWN,
+    Choice,
+    Const,
+    Container,
+    DictObj,
+    External,
+    Flow,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    Unknown,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+#: Longer containers are followed for this many elements only.
+MAX_ROUNDS = 600
+#: ``range(n)`` of a known n up to this is unrolled; training loops reach a fixed point long before.
+MAX_RANGE = 24
+#: How many elements stand for the unknown number of rounds.
+UNKNOWN_ROUNDS = 2
+
+
+class Range(Container):
+    """``range(…)``: its numbers when they are known and few, else unknown numbers."""
+
+    __slots__ = ()
+
+
+def make_range(bounds: Sequence[Value]) -> Range:
+    """The value of ``range(*bounds)``."""
+    numbers = [b.value for b in bounds if isinstance(b, Const) and isinstance(b.value, int)]
+    if len(numbers) == len(bounds) and numbers:
+        try:
+            known = range(*numbers)
+        except (TypeError, ValueError):
+            known = range(0)
+        if len(known) <= MAX_RANGE:
+            return Range("range", Items(tuple(Const(n) for n in known)))
+    return Range("range", Items((UNKNOWN,) * UNKNOWN_ROUNDS, many=True))
+
+
+def take(it: Interpreter, value: Value) -> Items:
+    """All elements of an iterable, using up a one-shot iterator; ``open`` when others may exist."""
+    if isinstance(value, Choice):
+        taken = [take(it, option) for option in options(value)]
+        return taken[0].joined_with(taken[1:]) if taken else Items((), True)
+    if isinstance(value, Container):
+        return value.items
+    if isinstance(value, DictObj):
+        entries = value.entries
+        return Items(tuple(_key(key) for key in entries.values), entries.open)
+    if isinstance(value, Iterator_):
+        return take_iterator(it, value)
+    if isinstance(value, Instance):
+        return _instance_items(it, value)
+    if isinstance(value, Leaf):
+        return Items((Flow(frozenset({value})),) * UNKNOWN_ROUNDS, many=True)
+    if isinstance(value, (Flow, Unknown)):
+        return Items((_element_of(value),) * UNKNOWN_ROUNDS, True, many=True)
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return Items(tuple(Const(c) for c in value.value[:MAX_ROUNDS]))
+    return Items((), True)
+
+
+def take_iterator(it: Interpreter, iterator: Iterator_) -> Items:
+    """What is left in a one-shot iterator; it is empty afterwards."""
+    taken = iterator.slots.get("taken")
+    if taken is True:
+        return Items()
+    items = iterator.produce()
+    it.heap.set(iterator.slots, "taken", True)
+    if taken is None:
+        return Items(tuple(join_values([value, ABSENT]) for value in items.values), items.open, items.many)
+    return items
+
+
+def peek(it: Interpreter, iterator: Iterator_) -> Items:
+    """What an iterator would give, without using it up."""
+    if iterator.slots.get("taken") is True:
+        return Items()
+    mark = it.heap.mark()
+    items = iterator.produce()
+    it.heap.rollback(mark)
+    return items
+
+
+def _key(key: object) -> Value:
+    return key if isinstance(key, Value) else Const(key)
+
+
+def _element_of(value: Flow | Unknown) -> Value:
+    if isinstance(value, Flow):
+        return Flow(value.deps, value.cuts)
+    return Unknown(value.taint, value.cuts)
+
+
+def _instance_items(it: Interpreter, instance: Instance) -> Items:
+    items = modules.iterate(it, instance)
+    if items is not None:
+        return items
+    from optlint.semantics import attributes, calls
+    from optlint.semantics.values import Arguments
+
+    method = attributes.user_method(instance, "__iter__") or attributes.user_method(instance, "__getitem__")
+    if method is None:
+        return Items((UNKNOWN,) * UNKNOWN_ROUNDS, True, many=True)
+    if method.name == "__iter__":
+        result = calls.call(it, method, Arguments(), method.node)
+        if isinstance(result, (Container, Iterator_, DictObj)):
+            return take(it, result)
+        return Items((UNKNOWN,) * UNKNOWN_ROUNDS, True, many=True)
+    element = calls.call(it, method, Arguments((UNKNOWN,)), method.node)
+    return Items((element,) * UNKNOWN_ROUNDS, True, many=True)
+
+
+def rounds(it: Interpreter, value: Value) -> tuple[Value, ...]:
+    """The elements that a ``for`` runs over, one round each."""
+    items = take(it, value)
+    values = tuple(element for element in items.values if element is not ABSENT)
+    if items.open and not items.many:
+        values += (Choice((UNKNOWN, ABSENT)),)
+    return values[:MAX_ROUNDS]
+
+
+def is_repetition(value: Value) -> bool:
+    """Whether further rounds repeat the same work: the elements are numbers, or not known."""
+    if isinstance(value, Iterator_):
+        return value.kind in ("enumerate-many", "unknown")
+    return isinstance(value, (Range, Unknown, External, Flow, Choice))
+
+
+def unpacked(it: Interpreter, value: Value, count: int, star: int | None) -> list[Value]:
+    """``count`` parts of a value that is unpacked; ``star``: the position that takes the rest."""
+    if isinstance(value, Choice):
+        columns = [unpacked(it, option, count, star) for option in options(value)]
+        return [join_values([column[i] for column in columns]) for i in range(count)] if columns else []
+    if isinstance(value, (Flow, Unknown)):
+        return [_element_of(value)] * count
+    if isinstance(value, Leaf):
+        return [Flow(frozenset({value}))] * count
+    items = take(it, value)
+    values = list(items.values)
+    if items.open or items.many or (star is None and len(values) != count):
+        rest = [join_values([*values, UNKNOWN]) if values else UNKNOWN] * count
+        return rest if items.many or items.open or star is None else rest
+    if star is None:
+        return values
+    after = count - star - 1
+    if len(values) < count - 1:
+        return [UNKNOWN] * count
+    middle = Container("list", Items(tuple(values[star : len(values) - after])))
+    return [*values[:star], middle, *values[len(values) - after :]]

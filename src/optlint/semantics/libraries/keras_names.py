@@ -1,0 +1,31 @@
+"""One name for each Keras object, whichever package it is imported from. Must not import the framework."""
+
+from __future__ import annotations
+
+_PREFIXES = (
+    "tensorflow.python.keras.",
+    "tensorflow.keras.",
+    "tensorflow.compat.v1.keras.",
+    "tensorflow.compat.v2.keras.",
+    "keras.src.",
+    "keras.api.",
+    "tf_keras.",
+    "keras.",
+)
+_ROOT_CLASSES = {"Model", "Sequential", "Input", "Layer", "Functional"}
+
+
+def canonical(name: str) -> str | None:
+    """``keras.layers.Dense`` for ``tensorflow.keras.layers.Dense`` and the like; None when it is not of Keras."""
+    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+    if prefix is None:
+        return None
+    parts = name[len(prefix) :].split(".")
+    last = parts[-1]
+    if last in _ROOT_CLASSES and parts[0] in ("models", "engine", "layers", last):
+        return f"keras.{last}" if last != "Layer" else "keras.layers.Layer"
+    if parts[0] == "layers":
+        return f"keras.layers.{last}"
+    if parts[0] == "applications":
+        return f"keras.applications.{last}"
+    return "keras." + ".".join(parts)

@@ -1,0 +1,163 @@
+"""How an optimizer reads its first argument: one list or several groups, names, tuples, and certainly nothing.
+
+``torch_calls`` asks when an optimizer is built or given a group. Order of checks as in ``torch.optim.Optimizer``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optlint.semantics import iteration, modules, truth
+from optlint.semantics.events import EmptyArgument
+from optlint.semantics.values import (
+    ABSENT,
+    Choice,
+    Const,
+    Container,
+    DictObj,
+    Group,
+    Groups,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    Unknown,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+
+def groups_of(it: Interpreter, given: Value) -> Groups:
+    """The param groups that an optimizer makes of its first argument."""
+    if isinstance(given, Choice):
+        each = [groups_of(it, option) for option in options(given)]
+        return each[0].joined_with(each[1:]) if each else Groups((), True)
+    if isinstance(given, Leaf):
+        return Groups((Group(Items((given,))),))
+    if not isinstance(given, (Container, Iterator_, Instance)):
+        return Groups((), True)
+    if isinstance(given, Instance) and not modules.is_container(given, "ParameterList"):
+        return Groups((), True)
+    items = iteration.take(it, given)
+    dicts = [option for value in items.values for option in options(value) if isinstance(option, DictObj)]
+    if not dicts:
+        return Groups((Group(_tensors(items)),), False)
+    groups = [_group(it, entry) for entry in dicts]
+    known = all(isinstance(option, DictObj) for value in items.values for option in options(value))
+    return Groups(tuple(groups), items.open or not known)
+
+
+def _group(it: Interpreter, entry: DictObj) -> Group:
+    entries = entry.entries
+    given = entries.values.get("params")
+    settings = {str(key): value for key, value in entries.values.items() if key != "params"}
+    if given is None:
+        return Group(None, settings)
+    return Group(_group_tensors(it, given), settings)
+
+
+def _group_tensors(it: Interpreter, given: Value) -> Items | None:
+    if isinstance(given, Choice):
+        each = [_group_tensors(it, option) or Items((), True) for option in options(given)]
+        return each[0].joined_with(each[1:]) if each else None
+    if isinstance(given, Leaf):
+        return Items((given,))
+    if isinstance(given, (Container, Iterator_)):
+        return _tensors(iteration.take(it, given))
+    if isinstance(given, Instance) and modules.is_container(given, "ParameterList"):
+        return _tensors(iteration.take(it, given))
+    return None
+
+
+def _tensors(items: Items) -> Items:
+    """The tensors themselves: of (name, parameter) pairs the second part."""
+    values: list[Value] = []
+    for value in items.values:
+        values.append(join_values([_tensor(option) for option in _alternatives(value)]))
+    return Items(tuple(values), items.open, items.many)
+
+
+def _alternatives(value: Value) -> tuple[Value, ...]:
+    return value.options if isinstance(value, Choice) else (value,)
+
+
+def _tensor(value: Value) -> Value:
+    if isinstance(value, Container) and value.kind == "tuple" and len(value.items.values) == 2:
+        return value.items.values[1]
+    return value
+
+
+def held_leaves(groups: Groups) -> tuple[set[Leaf], bool]:
+    """Every leaf that the groups may hold, and whether they may hold others that are not known."""
+    held: set[Leaf] = set()
+    more = groups.open
+    for group in groups.groups:
+        if group.params is None:
+            more = True
+            continue
+        more = more or group.params.open
+        for value in group.params.values:
+            for option in options(value):
+                if isinstance(option, Leaf):
+                    held.add(option)
+                elif isinstance(option, (Unknown, Container, Iterator_, Instance, DictObj, Const)):
+                    more = True
+    return held, more
+
+
+# -- certainly empty -------------------------------------------------------------------------------------------------
+
+
+def empty_argument(it: Interpreter, given: Value) -> EmptyArgument | None:
+    """Why the argument certainly holds nothing; None when it holds something or that cannot be told."""
+    if isinstance(given, Choice):
+        each = [empty_argument(it, option) for option in given.options if option is not ABSENT]
+        return each[0] if each and all(each) else None
+    if isinstance(given, Container):
+        return _empty_container(it, given)
+    if isinstance(given, DictObj):
+        nothing = not given.entries.values and not given.entries.open
+        return EmptyArgument("list", given.site) if nothing else None
+    if isinstance(given, Iterator_):
+        return _empty_iterator(it, given)
+    if isinstance(given, Instance) and modules.is_container(given, "ParameterList"):
+        items = modules.iterate(it, given)
+        nothing = items is not None and not items.values and not items.open
+        return EmptyArgument("list", given.site) if nothing else None
+    return None
+
+
+def _empty_container(it: Interpreter, given: Container) -> EmptyArgument | None:
+    items = given.items
+    if items.open:
+        return None
+    if not items.values:
+        return EmptyArgument("list", given.site)
+    groups = [truth.without_absent(value) for value in items.values]
+    if not all(isinstance(group, DictObj) for group in groups):
+        return None
+    inner: list[EmptyArgument | None] = []
+    for group in groups:
+        params = group.entries.values.get("params") if isinstance(group, DictObj) else None
+        inner.append(None if params is None else empty_argument(it, params))
+    if not all(inner):
+        return None
+    first = inner[0]
+    return EmptyArgument("group", first.made if first else None)
+
+
+def _empty_iterator(it: Interpreter, given: Iterator_) -> EmptyArgument | None:
+    if given.slots.get("taken") is not False or given.kind not in (
+        "filter",
+        "generator",
+        "chain",
+        "iter",
+        "map",
+    ):
+        return None
+    items = iteration.peek(it, given)
+    return EmptyArgument("filter", given.site) if not items.values and not items.open else None

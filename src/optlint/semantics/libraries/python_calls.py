@@ -1,0 +1,662 @@
+"""Python's own functions: builtins, itertools, functools, copy, collections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import attributes, containers, expressions, families, iteration, modules, truth
+from optlint.semantics.values import (
+    ABSENT,
+    FALSE,
+    NONE,
+    TRUE,
+    UNKNOWN,
+    Arguments,
+    Choice,
+    Const,
+    Container,
+    DictObj,
+    Entries,
+    External,
+    Flow,
+    Function,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    LibraryClass,
+    Method,
+    Namespace,
+    Obj,
+    Optimizer,
+    Partial,
+    Text,
+    Unknown,
+    UserClass,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+Handler = Callable[["Interpreter", Arguments, cst.CSTNode], Value]
+
+
+def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
+    """Call a function of Python's; None when it is none that the engine knows."""
+    handler = _FUNCTIONS.get(name)
+    if handler is not None:
+        return handler(it, arguments, node)
+    if name.startswith("builtins."):
+        return _other_builtin(it, name, arguments)
+    return None
+
+
+_CONSUMING = frozenset({"builtins.sum", "builtins.min", "builtins.max"})
+
+
+def _other_builtin(it: Interpreter, name: str, arguments: Arguments) -> Value:
+    if name.endswith(("Error", "Exception", "Warning")):
+        return UNKNOWN
+    if name in ("builtins.str", "builtins.repr", "builtins.print", "builtins.input", "builtins.open"):
+        return UNKNOWN
+    return expressions.opaque(it, arguments.all_values())
+
+
+def _collect(kind: str) -> Handler:
+    def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+        source = arguments.get(0, "iterable")
+        items = Items((), arguments.open) if source is None else iteration.take(it, source)
+        if kind in ("set", "frozenset"):
+            unique = tuple(v for i, v in enumerate(items.values) if not any(v is w for w in items.values[:i]))
+            items = Items(unique, items.open, items.many)
+        return Container(kind, items, it.site(node))
+
+    return handler
+
+
+def _dict(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    result = DictObj(Entries(dict(arguments.keywords), arguments.open), it.site(node))
+    for value in arguments.positional:
+        if isinstance(value, DictObj):
+            containers.extend(it, result, value)
+            continue
+        for pair in iteration.take(it, value).values:
+            parts = iteration.unpacked(it, pair, 2, None)
+            if len(parts) == 2:
+                containers.set_item(it, result, parts[0], parts[1])
+    return result
+
+
+def _default_dict(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return DictObj(Entries({}, True), it.site(node))
+
+
+def _range(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return iteration.make_range(arguments.positional)
+
+
+def _len(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(0, "obj")
+    if isinstance(value, Container) and not value.items.open and not value.items.many:
+        if not any(isinstance(v, Choice) and ABSENT in v.options for v in value.items.values):
+            return Const(len(value.items.values))
+    if isinstance(value, DictObj) and not value.entries.open:
+        return Const(len(value.entries.values))
+    if isinstance(value, Instance):
+        items = modules.iterate(it, value)
+        if items is not None and not items.open and not items.many:
+            return Const(len(items.values))
+    return UNKNOWN
+
+
+def _enumerate(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    source = arguments.get(0, "iterable") or UNKNOWN
+    start = arguments.get(1, "start") or Const(0)
+
+    def produce() -> Items:
+        items = iteration.take(it, source)
+        first = start.value if isinstance(start, Const) and isinstance(start.value, int) else None
+        known = first is not None and not items.many and not items.open
+        values = tuple(
+            _pair(Const((first or 0) + i) if known else UNKNOWN, value)
+            for i, value in enumerate(items.values)
+        )
+        return Items(values, items.open, items.many)
+
+    kind = "enumerate-many" if iteration.is_repetition(source) else "enumerate"
+    return Iterator_(kind, produce, it.site(node))
+
+
+def _pair(first: Value, second: Value) -> Value:
+    if isinstance(second, Choice) and ABSENT in second.options:
+        return join_values([Container("tuple", Items((first, truth.without_absent(second)))), ABSENT])
+    return Container("tuple", Items((first, second)))
+
+
+def _zip(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    def produce() -> Items:
+        columns = [iteration.take(it, value) for value in arguments.positional]
+        if not columns:
+            return Items((), arguments.open)
+        many = any(c.many for c in columns)
+        more = any(c.open for c in columns)
+        exact = [len(c.values) for c in columns if not c.many and not c.open]
+        count = min(exact) if exact else max(len(c.values) for c in columns)
+        rows = []
+        for i in range(count):
+            row = tuple(
+                truth.without_absent(c.values[min(i, len(c.values) - 1)]) if c.values else UNKNOWN
+                for c in columns
+            )
+            rows.append(Container("tuple", Items(row)))
+        return Items(tuple(rows), more and not exact, many and not exact)
+
+    known = all(not iteration.is_repetition(value) for value in arguments.positional)
+    return Iterator_("zip" if known else "enumerate-many", produce, it.site(node))
+
+
+def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    test = arguments.get(0, "function") or UNKNOWN
+    source = arguments.get(1, "iterable") or UNKNOWN
+
+    def produce() -> Items:
+        items = iteration.take(it, source)
+        kept: list[Value] = []
+        for value in items.values:
+            answer = truth.truth(_test(it, test, truth.without_absent(value), node))
+            if answer is not False:
+                kept.append(value if answer is True else join_values([value, ABSENT]))
+        return Items(tuple(kept), items.open, items.many)
+
+    return Iterator_("filter", produce, it.site(node))
+
+
+def _test(it: Interpreter, test: Value, value: Value, node: cst.CSTNode) -> Value:
+    from optlint.semantics import calls
+
+    return value if test == NONE else calls.call(it, test, Arguments((value,)), node)
+
+
+def _map(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import calls
+
+    function = arguments.get(0, "function") or UNKNOWN
+    sources = arguments.positional[1:]
+
+    def produce() -> Items:
+        columns = [iteration.take(it, source) for source in sources]
+        if not columns:
+            return Items((), True)
+        count = min(len(c.values) for c in columns)
+        values = []
+        for i in range(count):
+            row = tuple(truth.without_absent(c.values[i]) for c in columns)
+            result = calls.call(it, function, Arguments(row), node)
+            doubt = any(isinstance(c.values[i], Choice) and ABSENT in c.values[i].options for c in columns)  # type: ignore[attr-defined]
+            values.append(join_values([result, ABSENT]) if doubt else result)
+        return Items(tuple(values), any(c.open for c in columns), any(c.many for c in columns))
+
+    return Iterator_("map", produce, it.site(node))
+
+
+def _chain(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    def produce() -> Items:
+        return _concatenated(it, arguments.positional, arguments.open)
+
+    return Iterator_("chain", produce, it.site(node))
+
+
+def _chain_from_iterable(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    source = arguments.get(0, "iterable") or UNKNOWN
+
+    def produce() -> Items:
+        items = iteration.take(it, source)
+        inner = _concatenated(it, items.values, items.open)
+        return Items(inner.values, inner.open, inner.many or items.many)
+
+    return Iterator_("chain", produce, it.site(node))
+
+
+def _concatenated(it: Interpreter, parts: tuple[Value, ...], more: bool) -> Items:
+    values: list[Value] = []
+    many = False
+    for part in parts:
+        doubt = isinstance(part, Choice) and ABSENT in part.options
+        items = iteration.take(it, truth.without_absent(part))
+        values.extend(join_values([v, ABSENT]) if doubt else v for v in items.values)
+        more, many = more or items.open, many or items.many
+    return Items(tuple(values), more, many)
+
+
+def _iter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    source = arguments.get(0, "object") or UNKNOWN
+    if isinstance(source, Iterator_):
+        return source
+    return Iterator_("iter", lambda: iteration.take(it, source), it.site(node))
+
+
+def _next(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return next_of(it, arguments.get(0, "iterator") or UNKNOWN)
+
+
+def next_of(it: Interpreter, source: Value) -> Value:
+    """The first element of what is left in an iterator; the rest stays."""
+    if not isinstance(source, Iterator_):
+        return expressions.opaque(it, [source])
+    if source.slots.get("taken") is True:
+        return UNKNOWN
+    items = source.produce()
+    it.heap.set(source.slots, "taken", None)
+    if not items.values:
+        return UNKNOWN
+    return truth.without_absent(items.values[0])
+
+
+def _reversed(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    items = iteration.take(it, arguments.get(0, "sequence") or UNKNOWN)
+    return Container("list", Items(items.values[::-1], items.open, items.many), it.site(node))
+
+
+def _sum(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
+    start = arguments.get(1, "start")
+    if isinstance(start, Container):
+        values = [*start.items.values]
+        more, many = items.open or start.items.open, items.many
+        for part in items.values:
+            inner = iteration.take(it, truth.without_absent(part))
+            values.extend(inner.values)
+            more, many = more or inner.open, many or inner.many
+        return Container("list", Items(tuple(values), more, many), it.site(node))
+    return expressions.flow(it, items.values)
+
+
+def _any_all(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return UNKNOWN
+
+
+def _any(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
+    answers = [_sure(value) for value in items.values]
+    if True in answers:
+        return TRUE
+    return UNKNOWN if None in answers or items.open else FALSE
+
+
+def _all(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
+    answers = [_sure(value) for value in items.values]
+    if False in answers:
+        return FALSE
+    return UNKNOWN if None in answers or items.open else TRUE
+
+
+def _sure(value: Value) -> bool | None:
+    return None if isinstance(value, Choice) and ABSENT in value.options else truth.truth(value)
+
+
+def _isinstance(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    if len(arguments.positional) != 2:
+        return UNKNOWN
+    value, wanted = arguments.positional
+    answer = is_instance(it, value, wanted)
+    return UNKNOWN if answer is None else Const(answer)
+
+
+def is_instance(it: Interpreter, value: Value, wanted: Value) -> bool | None:
+    """``isinstance(value, wanted)``."""
+    if isinstance(value, Choice) or isinstance(wanted, Choice):
+        answers = {
+            is_instance(it, v, w) for v in truth.alternatives(value) for w in truth.alternatives(wanted)
+        }
+        return answers.pop() if len(answers) == 1 else None
+    if isinstance(wanted, Container):
+        found = [is_instance(it, value, option) for option in wanted.items.values]
+        return True if True in found else None if None in found or wanted.items.open else False
+    if isinstance(value, Instance):
+        return _instance_of(it, value, wanted)
+    return _builtin_instance(value, wanted)
+
+
+def _instance_of(it: Interpreter, value: Instance, wanted: Value) -> bool | None:
+    if isinstance(wanted, UserClass):
+        if isinstance(value.cls, LibraryClass):
+            return None if value.open or value.cls.qualified_name.startswith("optlint.") else False
+        if wanted in value.cls.order():
+            return True
+        return None if value.cls.has_unknown_base() else False
+    if not isinstance(wanted, External):
+        return None
+    last = wanted.name.rsplit(".", 1)[-1]
+    if wanted.name in ("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"):
+        return True if families.is_module(it, value) else None
+    if wanted.name.startswith("torch.nn.") and families.is_module(it, value):
+        if isinstance(value.cls, LibraryClass):
+            return value.cls.name == last or _torch_parents(value.cls.name, last)
+        bases = {base.rsplit(".", 1)[-1] for base in value.cls.library_bases()}
+        return last in bases
+    if wanted.name.startswith("builtins."):
+        return False
+    from optlint.semantics.libraries import keras_models
+
+    return keras_models.is_instance(value, wanted.name)
+
+
+def _torch_parents(name: str, wanted: str) -> bool:
+    """torch's private and public base classes of its layers."""
+    parents = {
+        "_BatchNorm": name.startswith(("BatchNorm", "SyncBatchNorm", "LazyBatchNorm")),
+        "_NormBase": name.startswith(("BatchNorm", "InstanceNorm", "SyncBatchNorm")),
+        "_ConvNd": name.startswith("Conv"),
+        "_ConvTransposeNd": name.startswith("ConvTranspose"),
+        "RNNBase": name in ("RNN", "LSTM", "GRU"),
+        "_Loss": name.endswith("Loss"),
+        "_DropoutNd": "Dropout" in name,
+        "_InstanceNorm": name.startswith("InstanceNorm"),
+    }
+    return parents.get(wanted, False)
+
+
+def _builtin_instance(value: Value, wanted: Value) -> bool | None:
+    if not isinstance(wanted, External):
+        return (
+            False
+            if isinstance(wanted, UserClass) and isinstance(value, (Const, Container, DictObj))
+            else None
+        )
+    last = wanted.name.rsplit(".", 1)[-1]
+    if isinstance(value, Const):
+        return type(value.value).__name__ == last or (last == "int" and isinstance(value.value, bool))
+    if isinstance(value, Container):
+        kinds = {"range": "range"}
+        return kinds.get(value.kind, value.kind) == last or last in ("Iterable", "Sequence", "Collection")
+    if isinstance(value, DictObj):
+        return last in ("dict", "Mapping", "MutableMapping", "OrderedDict", "Iterable")
+    if isinstance(value, Text):
+        return last == "str"
+    if isinstance(value, Leaf):
+        if last == "Parameter":
+            return value.is_parameter
+        return (
+            True
+            if last == "Tensor"
+            else False
+            if wanted.name.startswith(("torch.nn.", "builtins."))
+            else None
+        )
+    if isinstance(value, Flow):
+        return True if wanted.name == "torch.Tensor" else None
+    if isinstance(value, Optimizer):
+        return True if last == "Optimizer" or last == value.cls_name else None
+    return None
+
+
+def _hasattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    if len(arguments.positional) != 2:
+        return UNKNOWN
+    owner, name = arguments.positional
+    if not isinstance(name, Const) or not isinstance(name.value, str):
+        return UNKNOWN
+    if isinstance(owner, Instance):
+        value = owner.slots.get(name.value, ABSENT)
+        if isinstance(value, Choice) and ABSENT in value.options:
+            return UNKNOWN
+        if value is not ABSENT or attributes.class_attribute(owner.cls, name.value) is not None:
+            return TRUE
+        closed = not owner.open and isinstance(owner.cls, UserClass) and not owner.cls.has_unknown_base()
+        if closed and not isinstance(owner.cls, LibraryClass) and not owner.cls.library_bases():
+            return FALSE
+        if families.is_module(it, owner) and name.value in ("weight", "bias") and not owner.open:
+            return (
+                FALSE
+                if isinstance(owner.cls, LibraryClass) and "optlint" not in owner.cls.qualified_name
+                else UNKNOWN
+            )
+        if name.value == "module" and families.is_module(it, owner) and not owner.open:
+            return FALSE
+    return UNKNOWN
+
+
+def _getattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    if len(arguments.positional) < 2:
+        return UNKNOWN
+    owner, name = arguments.positional[:2]
+    if isinstance(name, Choice):
+        return join_values(
+            [_getattr(it, Arguments((owner, n, *arguments.positional[2:])), node) for n in options(name)]
+        )
+    key = attribute_key(name)
+    if key is not None and isinstance(owner, Instance) and isinstance(name, Text):
+        return owner.slots.get(key, Unknown(modules.reachable_leaves(it, owner)))  # type: ignore[no-any-return]
+    if isinstance(name, Const) and isinstance(name.value, str):
+        value = attributes.get_attribute(it, owner, name.value, node)
+        if len(arguments.positional) > 2 and not (isinstance(owner, Instance) and name.value in owner.slots):
+            if not isinstance(owner, (External, Namespace)):
+                return join_values([expressions.plain(value), arguments.positional[2]])
+        return value
+    if isinstance(owner, Namespace):
+        return UNKNOWN
+    return Unknown(modules.reachable_leaves(it, owner))
+
+
+def attribute_key(name: Value) -> str | None:
+    """Under what an attribute with a (partly) known name is kept; None when nothing is known of the name."""
+    if isinstance(name, Const) and isinstance(name.value, str):
+        return name.value
+    if isinstance(name, Text) and any(isinstance(piece, str) for piece in name.pieces):
+        return "".join(piece if isinstance(piece, str) else "<n>" for piece in name.pieces)
+    return None
+
+
+def _setattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    if len(arguments.positional) != 3:
+        return NONE
+    owner, name, value = arguments.positional
+    key = attribute_key(name)
+    for option in options(owner):
+        if key is None:
+            if isinstance(option, Instance):
+                it.heap.set(option.slots, "#open", True)
+            continue
+        attributes.set_attribute(it, option, key, value, node)
+    return NONE
+
+
+def _type(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(0, "object")
+    return value.cls if isinstance(value, Instance) else UNKNOWN
+
+
+def _identity(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``id(x)``: objects are told apart by themselves."""
+    value = arguments.get(0, "object")
+    return value if isinstance(value, Obj) else UNKNOWN
+
+
+def _first_argument(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return arguments.positional[0] if arguments.positional else UNKNOWN
+
+
+def _partial(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    if not arguments.positional:
+        return UNKNOWN
+    rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
+    return Partial(arguments.positional[0], rest)
+
+
+def _field(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return Partial(External("dataclasses.field"), arguments)
+
+
+def _never(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return expressions.NEVER
+
+
+def _islice(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
+    return Container(
+        "list", Items(tuple(join_values([v, ABSENT]) for v in items.values), items.open, items.many)
+    )
+
+
+def _tee(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
+    return Container("tuple", Items((Container("list", items), Container("list", items))))
+
+
+def _number(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(0, "x")
+    if isinstance(value, Const) and isinstance(value.value, (int, float, bool)):
+        return value
+    if isinstance(value, (Flow, Leaf)):
+        from optlint.semantics.values import Cut
+
+        return expressions.cut(it, value, Cut("detach", it.site(node), "float()"))
+    return UNKNOWN
+
+
+def _deepcopy(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(0, "x") or UNKNOWN
+    return join_values([copied(value, {}) for value in truth.alternatives(value)])
+
+
+#: Larger object graphs are not copied: the copy is Unknown.
+MAX_COPIED = 3_000
+
+
+def copied(value: Value, memo: dict[int, Value]) -> Value:
+    """A deep copy: new leaves and containers, states as they are now."""
+    if id(value) in memo:
+        return memo[id(value)]
+    if len(memo) > MAX_COPIED:
+        return UNKNOWN
+    if isinstance(value, Leaf):
+        leaf = Leaf(
+            value.site, is_parameter=value.is_parameter, requires_grad=value.requires_grad, ndim=value.ndim
+        )
+        leaf.fresh = False
+        memo[id(value)] = leaf
+        return leaf
+    if isinstance(value, Instance):
+        instance = Instance(value.cls, value.site)
+        memo[id(value)] = instance
+        for key, member in value.slots.items():
+            instance.slots[key] = copied(member, memo) if isinstance(member, Value) else member
+        instance.slots["#copied"] = True
+        return instance
+    if isinstance(value, Container):
+        items = value.items
+        container = Container(value.kind, Items((), items.open, items.many), value.site)
+        memo[id(value)] = container
+        container.slots["items"] = Items(tuple(copied(v, memo) for v in items.values), items.open, items.many)
+        return container
+    if isinstance(value, DictObj):
+        entries = {key: copied(v, memo) for key, v in value.entries.values.items()}
+        return DictObj(Entries(entries, value.entries.open), value.site)
+    if isinstance(value, Choice):
+        return join_values([copied(option, memo) for option in value.options])
+    if isinstance(value, (Optimizer, Iterator_)):
+        return UNKNOWN
+    return value
+
+
+def call_text_method(it: Interpreter, owner: Const | Text, name: str, arguments: Arguments) -> Value:
+    """A method of a string (or another constant)."""
+    if isinstance(owner, Text):
+        return _partly_known_text(owner, name, arguments)
+    text = owner.value
+    values = [v.value for v in arguments.positional if isinstance(v, Const)]
+    if not isinstance(text, str) or len(values) != len(arguments.positional) or arguments.keywords:
+        return UNKNOWN
+    if name not in _TEXT_METHODS:
+        return UNKNOWN
+    try:
+        result = getattr(text, name)(*values)
+    except (TypeError, ValueError, IndexError, KeyError):
+        return UNKNOWN
+    if isinstance(result, list):
+        return Container("list", Items(tuple(Const(part) for part in result)))
+    return Const(result)
+
+
+_TEXT_METHODS = frozenset(
+    "startswith endswith split rsplit lower upper strip lstrip rstrip replace find count isdigit title "
+    "capitalize removeprefix removesuffix partition".split()
+) - {"partition"}
+
+
+def _partly_known_text(owner: Text, name: str, arguments: Arguments) -> Value:
+    wanted = arguments.get(0, "prefix")
+    if not isinstance(wanted, Const) or not isinstance(wanted.value, str):
+        return UNKNOWN
+    if name in ("startswith", "endswith"):
+        piece = owner.pieces[0 if name == "startswith" else -1]
+        if isinstance(piece, str):
+            if getattr(piece, name)(wanted.value):
+                return TRUE
+            if not getattr(wanted.value, name)(piece):
+                return FALSE
+    return UNKNOWN
+
+
+_FUNCTIONS: dict[str, Handler] = {
+    "builtins.list": _collect("list"),
+    "builtins.tuple": _collect("tuple"),
+    "builtins.set": _collect("set"),
+    "builtins.frozenset": _collect("frozenset"),
+    "builtins.sorted": _collect("list"),
+    "collections.deque": _collect("deque"),
+    "builtins.dict": _dict,
+    "collections.OrderedDict": _dict,
+    "collections.defaultdict": _default_dict,
+    "builtins.range": _range,
+    "builtins.len": _len,
+    "builtins.enumerate": _enumerate,
+    "builtins.zip": _zip,
+    "itertools.zip_longest": _zip,
+    "builtins.filter": _filter,
+    "builtins.map": _map,
+    "itertools.chain": _chain,
+    "itertools.chain.from_iterable": _chain_from_iterable,
+    "itertools.islice": _islice,
+    "itertools.tee": _tee,
+    "builtins.iter": _iter,
+    "builtins.next": _next,
+    "builtins.reversed": _reversed,
+    "builtins.sum": _sum,
+    "builtins.any": _any,
+    "builtins.all": _all,
+    "builtins.isinstance": _isinstance,
+    "builtins.issubclass": _any_all,
+    "builtins.callable": _any_all,
+    "builtins.hasattr": _hasattr,
+    "builtins.getattr": _getattr,
+    "builtins.setattr": _setattr,
+    "builtins.type": _type,
+    "builtins.id": _identity,
+    "builtins.int": _number,
+    "builtins.float": _number,
+    "builtins.exit": _never,
+    "builtins.quit": _never,
+    "sys.exit": _never,
+    "os._exit": _never,
+    "os.abort": _never,
+    "functools.partial": _partial,
+    "dataclasses.field": _field,
+    "copy.deepcopy": _deepcopy,
+    "copy.copy": _deepcopy,
+    "typing.cast": lambda it, arguments, node: arguments.get(1, "val") or UNKNOWN,
+    "tqdm.tqdm": _first_argument,
+    "tqdm.auto.tqdm": _first_argument,
+    "tqdm.notebook.tqdm": _first_argument,
+    "tqdm.trange": _range,
+    "tqdm.auto.trange": _range,
+}
+
+__all__ = ["Function", "Method", "call", "call_text_method", "copied", "is_instance"]

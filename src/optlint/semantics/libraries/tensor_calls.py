@@ -1,0 +1,123 @@
+"""Methods of tensors: where gradient flows on, where it is cut, what is written by hand, and the backward pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import events, expressions
+from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.values import (
+    FALSE,
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Choice,
+    Const,
+    Cut,
+    Flow,
+    Function,
+    Leaf,
+    Method,
+    Unknown,
+    Value,
+    join_values,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+#: In-place methods that only give a tensor its first value.
+INITIALISERS = frozenset(
+    """normal_ uniform_ zero_ fill_ xavier_uniform_ kaiming_uniform_ random_ trunc_normal_ exponential_ bernoulli_
+    log_normal_ cauchy_ geometric_ clamp_ clamp_min_ clamp_max_ requires_grad_ retain_grad_ share_memory_ detach_
+    record_stream_ squeeze_ unsqueeze_ t_ resize_ set_""".split()
+)
+_MOVES = frozenset("to cuda cpu float double half bfloat16 type type_as contiguous pin_memory".split())
+_SAMPLES = frozenset({"sample", "sample_n", "multinomial"})
+
+
+def call_method(
+    it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    """``tensor.name(…)``."""
+    values = [owner, *arguments.all_values()]
+    if name == "backward":
+        record_backward(it, owner, node)
+        return NONE
+    if name == "requires_grad_":
+        return _requires_grad(it, owner, arguments, node)
+    if name in tensor_ops.DETACHING_METHODS or name == "detach_":
+        return expressions.cut(it, owner, Cut("detach", it.site(node), f".{name}()"))
+    if name in tensor_ops.SHAPE_METHODS:
+        return _shape(owner, name)
+    if name in _SAMPLES or name in tensor_ops.NON_DIFFERENTIABLE_METHODS:
+        return _without_gradient(it, values, node)
+    if name in tensor_ops.ZERO_GRADIENT_METHODS:
+        return _without_gradient(it, values, node)
+    if name == "retain_grad" or name == "register_hook":
+        for leaf in (owner,) if isinstance(owner, Leaf) else owner.deps:
+            it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
+        return NONE
+    if name in _MOVES:
+        return _moved(it, owner, values)
+    if name.endswith("_") and not name.endswith("__"):
+        return _in_place(it, owner, name, values, node)
+    if name.startswith("new_"):
+        return Leaf(it.site(node), is_parameter=False, requires_grad=False)
+    return expressions.flow(it, values)
+
+
+def _without_gradient(it: Interpreter, values: list[Value], node: cst.CSTNode) -> Value:
+    from optlint.semantics import calls
+
+    return calls.non_differentiable(it, values, node)
+
+
+def _shape(owner: Leaf | Flow, name: str) -> Value:
+    if name in ("dim", "ndimension") and isinstance(owner, Leaf) and owner.ndim is not None:
+        return Const(owner.ndim)
+    return UNKNOWN
+
+
+def _moved(it: Interpreter, owner: Leaf | Flow, values: list[Value]) -> Value:
+    """``.to(…)`` and its like: the same tensor, or a result of it where it really moves."""
+    if isinstance(owner, Flow):
+        return expressions.flow(it, values) if owner.alias is None else owner
+    if owner.requires_grad is False and not owner.is_parameter:
+        return owner
+    return Choice((owner, expressions.flow(it, [owner])))
+
+
+def _in_place(
+    it: Interpreter, owner: Leaf | Flow, name: str, values: list[Value], node: cst.CSTNode
+) -> Value:
+    leaf = owner if isinstance(owner, Leaf) else owner.alias
+    if leaf is not None and name not in INITIALISERS:
+        it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
+    if isinstance(owner, Leaf):
+        return owner
+    result = expressions.flow(it, values)
+    return Flow(result.deps, result.cuts, owner.alias) if isinstance(result, Flow) else result
+
+
+def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, node: cst.CSTNode) -> Value:
+    wanted = arguments.get(0, "requires_grad")
+    known = True if wanted is None else wanted.value if isinstance(wanted, Const) else None
+    if isinstance(owner, Leaf):
+        it.heap.set(owner.slots, "requires_grad", known if isinstance(known, bool) else None)
+        return owner
+    if owner.deps or wanted == FALSE:
+        return owner
+    return Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not owner.cuts)
+
+
+def record_backward(it: Interpreter, value: Value, node: cst.CSTNode) -> None:
+    """A backward pass from ``value``."""
+    deps, cuts, opaque = expressions.sources(it, [value])
+    certain = frozenset() if opaque else frozenset(deps)
+    it.record(events.Backward(it.site(node), bool(it.conditional), certain, frozenset(deps), frozenset(cuts)))
+
+
+__all__ = ["Function", "Method", "Unknown", "join_values"]

@@ -1,0 +1,270 @@
+"""What an ``nn.Module`` object holds: its registered parameters, submodules and their names.
+
+Registration follows torch: what ``setattr`` puts on a module is registered if it is a Parameter or a Module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optlint.semantics import families
+from optlint.semantics.values import (
+    ABSENT,
+    UNKNOWN,
+    Choice,
+    Const,
+    Container,
+    DictObj,
+    Flow,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    LibraryClass,
+    Text,
+    Unknown,
+    Value,
+    join_values,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+#: Deeper nesting of modules is a cycle or a generated model.
+MAX_MODULE_DEPTH = 24
+#: More parameters than this are not listed; the rest is unknown.
+MAX_PARAMETERS = 2_000
+
+CONTAINERS = frozenset({"ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict"})
+
+
+@dataclass(frozen=True)
+class NamedParameter:
+    """A registered parameter. ``certain``: it is there whatever branch was taken."""
+
+    path: tuple[str, ...]
+    pieces: tuple[str | int | None, ...]
+    leaf: Leaf
+    owner: Instance
+    certain: bool
+
+    @property
+    def name(self) -> str:
+        """Its dotted name."""
+        return ".".join(self.path)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parameters of a module; ``open``: there may be others."""
+
+    parameters: tuple[NamedParameter, ...]
+    open: bool
+
+
+def is_container(value: Value, *names: str) -> bool:
+    """Whether a value is one of torch's containers (of the given names)."""
+    return (
+        isinstance(value, Instance)
+        and isinstance(value.cls, LibraryClass)
+        and value.cls.name in (names or CONTAINERS)
+        and value.cls.qualified_name.startswith("torch.nn.")
+    )
+
+
+def container_base(it: Interpreter, instance: Instance) -> str | None:
+    """The torch container that an instance is or derives from."""
+    if isinstance(instance.cls, LibraryClass):
+        return instance.cls.name if is_container(instance) else None
+    for base in instance.cls.library_bases():
+        last = base.rsplit(".", 1)[-1]
+        if base.startswith("torch.nn.") and last in CONTAINERS:
+            return last
+    return None
+
+
+def parameters(it: Interpreter, module: Instance, recurse: bool = True) -> Listing:
+    """The registered parameters of a module in order, each once."""
+    found: dict[int, NamedParameter] = {}
+    state = _Walk(it, found, recurse)
+    state.visit(module, (), (), True, frozenset())
+    return Listing(tuple(found.values()), state.open)
+
+
+class _Walk:
+    def __init__(self, it: Interpreter, found: dict[int, NamedParameter], recurse: bool) -> None:
+        self.it = it
+        self.found = found
+        self.recurse = recurse
+        self.open = False
+
+    def visit(
+        self,
+        module: Instance,
+        path: tuple[str, ...],
+        pieces: tuple[str | int | None, ...],
+        certain: bool,
+        seen: frozenset[int],
+    ) -> None:
+        if module.open:
+            self.open = True
+        if id(module) in seen or len(seen) > MAX_MODULE_DEPTH or len(self.found) > MAX_PARAMETERS:
+            return
+        seen = seen | {id(module)}
+        many = module.slots.get("#many", False) is not False
+        for name, value in module.members():
+            piece: str | int = 0 if many and name.isdigit() else name
+            extended = (*pieces, ".", piece) if pieces else (piece,)
+            sure = certain and not isinstance(value, Choice)
+            for option in options(value):
+                if isinstance(option, Leaf) and option.is_parameter:
+                    entry = NamedParameter((*path, name), extended, option, module, sure)
+                    old = self.found.setdefault(id(option), entry)
+                    if sure and not old.certain:
+                        self.found[id(option)] = entry
+                elif self.recurse and families.is_module(self.it, option) and isinstance(option, Instance):
+                    self.visit(option, (*path, name), extended, sure, seen)
+                elif isinstance(option, Unknown) and isinstance(value, Choice):
+                    self.open = True
+
+
+def submodules(it: Interpreter, module: Instance, recurse: bool, depth: int = 0) -> Iterator[tuple[str, Instance]]:
+    """Named submodules (all of them with ``recurse``, with the module itself first as "")."""
+    if depth == 0 and recurse:
+        yield "", module
+    if depth > MAX_MODULE_DEPTH:
+        return
+    for name, value in module.members():
+        for option in options(value):
+            if isinstance(option, Instance) and families.is_module(it, option):
+                yield name, option
+                if recurse:
+                    for inner, child in submodules(it, option, True, depth + 1):
+                        yield f"{name}.{inner}", child
+
+
+def has_open(it: Interpreter, module: Instance) -> bool:
+    """Whether the module or one inside it may hold members that are not known."""
+    return any(child.open for _, child in submodules(it, module, True))
+
+
+def _text(pieces: tuple[str | int | None, ...]) -> Value:
+    if all(isinstance(piece, str) for piece in pieces):
+        return Const("".join(piece for piece in pieces if isinstance(piece, str)))
+    merged: list[str | int | None] = []
+    for piece in pieces:
+        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    return Text(tuple(merged))
+
+
+def parameter_items(it: Interpreter, module: Instance, named: bool, recurse: bool = True) -> Items:
+    """The elements of ``parameters()`` or ``named_parameters()``."""
+    listing = parameters(it, module, recurse)
+    values: list[Value] = []
+    for entry in listing.parameters:
+        value: Value = entry.leaf
+        if named:
+            value = Container("tuple", Items((_text(entry.pieces), entry.leaf)))
+        values.append(value if entry.certain else join_values([value, ABSENT]))
+    return Items(tuple(values), listing.open)
+
+
+def module_items(it: Interpreter, module: Instance, named: bool, recurse: bool) -> Items:
+    """The elements of ``modules()``, ``children()`` and their named forms."""
+    values: list[Value] = []
+    seen: set[int] = set()
+    for name, child in submodules(it, module, recurse):
+        if id(child) in seen:
+            continue
+        seen.add(id(child))
+        values.append(Container("tuple", Items((Const(name), child))) if named else child)
+    many = module.slots.get("#many", False) is not False
+    return Items(tuple(values), has_open(it, module) if recurse else module.open, many)
+
+
+def elements(module: Instance) -> list[tuple[str, Value]]:
+    """The numbered or named elements of a container module."""
+    return [(name, value) for name, value in module.members() if not name.startswith("_")]
+
+
+def iterate(it: Interpreter, module: Instance) -> Items | None:
+    """What iterating over a container module gives; None when it is no container."""
+    base = container_base(it, module)
+    if base is None:
+        return None
+    many = module.slots.get("#many", False) is not False
+    if base in ("ModuleDict", "ParameterDict"):
+        return Items(tuple(Const(name) for name, _ in elements(module)), module.open, many)
+    values = tuple(value for name, value in elements(module) if base == "Sequential" or name.isdigit())
+    return Items(values, module.open, many)
+
+
+def add_element(it: Interpreter, module: Instance, value: Value) -> None:
+    """``append`` to a container module."""
+    count = sum(1 for name, _ in module.members() if name.isdigit())
+    it.heap.set(module.slots, str(count), as_parameter(value) if is_parameter_container(it, module) else value)
+
+
+def is_parameter_container(it: Interpreter, module: Instance) -> bool:
+    """ParameterList and ParameterDict turn tensors into Parameters."""
+    return container_base(it, module) in ("ParameterList", "ParameterDict")
+
+
+def as_parameter(value: Value) -> Value:
+    """The Parameter that ``nn.ParameterList`` makes of a tensor (facts: they are re-wrapped as leaves)."""
+    if isinstance(value, Leaf) and value.is_parameter:
+        return value
+    if isinstance(value, (Leaf, Flow)):
+        return Leaf(value.site if isinstance(value, Leaf) else None, is_parameter=True, requires_grad=True)
+    return value
+
+
+def fill(it: Interpreter, module: Instance, items: Items) -> None:
+    """Put the elements of an iterable into a container module."""
+    for value in items.values:
+        add_element(it, module, value)
+    mark_extent(it, module, items.open and not items.many, items.many)
+
+
+def mark_extent(it: Interpreter, module: Instance, more: bool, many: bool) -> None:
+    """Note that a container may hold others (``more``), or any number of the same kind (``many``)."""
+    if more:
+        it.heap.set(module.slots, "#open", True)
+    if many:
+        it.heap.set(module.slots, "#many", True)
+
+
+def reachable_leaves(it: Interpreter, value: Value, depth: int = 0) -> frozenset[Leaf]:
+    """Every leaf tensor that somebody who has ``value`` can get at."""
+    if isinstance(value, Leaf):
+        return frozenset({value})
+    if isinstance(value, Flow):
+        return value.deps
+    if isinstance(value, Unknown):
+        return value.taint
+    if depth > 6:
+        return frozenset()
+    if isinstance(value, Instance):
+        inner: list[Value] = [member for _, member in value.members()]
+    elif isinstance(value, Container):
+        inner = list(value.items.values)
+    elif isinstance(value, DictObj):
+        inner = list(value.entries.values.values())
+    elif isinstance(value, Choice):
+        inner = list(options(value))
+    elif isinstance(value, Iterator_) and value.kind == "parameters":
+        from optlint.semantics import iteration
+
+        inner = list(iteration.peek(it, value).values)
+    else:
+        return frozenset()
+    return frozenset().union(*(reachable_leaves(it, member, depth + 1) for member in inner))
+
+
+__all__ = ["UNKNOWN", "Listing", "NamedParameter", "parameters"]

@@ -1,0 +1,196 @@
+"""One run: a module body, function or class followed from its start, with the events that happened, for the rules.
+
+Rules ask the questions below; what a parameter is, who holds it and whether gradient reaches it is answered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from optlint.semantics import coverage, events, families, modules
+from optlint.semantics.libraries.parameter_arguments import held_leaves
+from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, UserClass
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+E = TypeVar("E", bound=events.Event)
+
+
+@dataclass
+class Run:
+    """The facts that rules read. ``root`` names where following began; ``path`` is the file under analysis."""
+
+    path: str
+    root: str
+    interpreter: Interpreter
+    events: list[events.Event] = field(default_factory=list)
+    complete: bool = True
+    steps: int = 0
+
+    def of(self, kind: type[E]) -> Iterator[E]:
+        """The events of one kind, in order."""
+        return (event for event in self.events if isinstance(event, kind))
+
+    # -- optimizers --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def optimizers(self) -> tuple[events.OptimizerBuilt, ...]:
+        """Every optimizer that was built, each once by place and identity."""
+        return tuple(self.of(events.OptimizerBuilt))
+
+    @cached_property
+    def _held(self) -> tuple[set[Leaf], bool]:
+        leaves: set[Leaf] = set()
+        more = False
+        for built in self.optimizers:
+            held, unknown = held_leaves(built.optimizer.groups)
+            leaves |= held
+            more = more or unknown
+        return leaves, more
+
+    @property
+    def held(self) -> set[Leaf]:
+        """Every leaf tensor that some optimizer may hold."""
+        return self._held[0]
+
+    @property
+    def optimizers_may_hold_more(self) -> bool:
+        """Whether some optimizer may hold tensors that are not known."""
+        return self._held[1]
+
+    def held_by(self, optimizer: Optimizer) -> set[Leaf]:
+        """The leaf tensors that one optimizer may hold."""
+        return held_leaves(optimizer.groups)[0]
+
+    # -- gradient ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def backwards(self) -> tuple[events.Backward, ...]:
+        """The backward passes."""
+        return tuple(self.of(events.Backward))
+
+    @cached_property
+    def reached(self) -> frozenset[Leaf]:
+        """Leaves that gradient reaches, or may reach through code that cannot be seen, in some backward pass."""
+        return frozenset().union(*(event.maybe for event in self.backwards))
+
+    @cached_property
+    def touched(self) -> frozenset[Leaf]:
+        """Leaves that the program updates by hand or whose gradient it reads."""
+        by_hand = {event.leaf for event in self.of(events.HandUpdated)}
+        return frozenset(by_hand | {event.leaf for event in self.of(events.GradientRead)})
+
+    @cached_property
+    def updated_by_hand(self) -> frozenset[Leaf]:
+        """Leaves that the program writes without an optimizer."""
+        return frozenset(event.leaf for event in self.of(events.HandUpdated))
+
+    @cached_property
+    def forwards(self) -> tuple[events.ModelCalled, ...]:
+        """The calls of modules."""
+        return tuple(self.of(events.ModelCalled))
+
+    # -- models ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def models(self) -> tuple[Instance, ...]:
+        """The torch modules that were made, in order."""
+        found: dict[int, Instance] = {}
+        for made in self.of(events.ModelMade):
+            if families.is_module(self.interpreter, made.model):
+                found.setdefault(id(made.model), made.model)
+        return tuple(found.values())
+
+    @cached_property
+    def root_models(self) -> tuple[Instance, ...]:
+        """Those that are no part of another."""
+        parts = {
+            id(child)
+            for model in self.models
+            for _, child in modules.submodules(self.interpreter, model, False)
+            if child is not model
+        }
+        return tuple(model for model in self.models if id(model) not in parts)
+
+    def parameters(self, model: Instance) -> modules.Listing:
+        """The registered parameters of a model as they are now."""
+        return modules.parameters(self.interpreter, model)
+
+    def loaded(self) -> set[int]:
+        """Identities of the modules whose weights were loaded from elsewhere."""
+        return {id(event.model) for event in self.of(events.WeightsLoaded)}
+
+    def class_name(self, model: Instance) -> str:
+        """The name of a model's class."""
+        return model.cls.name
+
+    def name_of(self, model: Instance) -> str | None:
+        """The variable that the user keeps a model in, if one can be told."""
+        for namespace in self.interpreter.namespaces.values():
+            for name, value in namespace.slots.items():
+                if value is model and not name.startswith("#"):
+                    return name
+        return None
+
+    def is_users(self, model: Instance) -> bool:
+        """Whether a model's class is the user's own."""
+        return isinstance(model.cls, UserClass)
+
+    def only_model_name(self) -> str | None:
+        """The variable of the one model with parameters that the program has, if there is exactly one."""
+        named = {
+            name
+            for model in self.root_models
+            if self.parameters(model).parameters and (name := self.name_of(model)) is not None
+        }
+        return named.pop() if len(named) == 1 else None
+
+    @cached_property
+    def certainly_reached(self) -> frozenset[Leaf]:
+        """Leaves that gradient certainly reaches in some backward pass."""
+        return frozenset().union(*(event.reached for event in self.backwards))
+
+    @cached_property
+    def returned(self) -> frozenset[Leaf]:
+        """Leaves behind what methods gave to code that is not seen."""
+        return frozenset().union(*(event.leaves for event in self.of(events.Returned)))
+
+    def cuts_before_step(self, leaf: Leaf) -> list[Cut]:
+        """The cuts on the way to the backward pass that a step of the leaf's optimizer follows; else any."""
+        backward: events.Backward | None = None
+        chosen: list[Cut] = []
+        for event in self.events:
+            if isinstance(event, events.Backward):
+                backward = event
+            elif isinstance(event, events.OptimizerStepped) and backward is not None:
+                if leaf in self.held_by(event.optimizer):
+                    chosen = [cut for cut_leaf, cut in backward.cuts if cut_leaf is leaf]
+                    if chosen:
+                        return chosen
+        return [cut for event in self.backwards for cut_leaf, cut in event.cuts if cut_leaf is leaf]
+
+    def used_by_other_files(self, model: Instance, attribute: str) -> bool:
+        """Whether another file of the project mentions the attribute together with an optimizer."""
+        return self.interpreter.project.mentions(f".{attribute}", self.path)
+
+    # -- questions of the rules --------------------------------------------------------------------------------------
+
+    def left_out(self) -> Iterator[coverage.LeftOut]:
+        """Parameters that take part in training and that no optimizer holds."""
+        return coverage.left_out(self)
+
+    def unregistered_tensors(self) -> Iterator[coverage.UnregisteredTensor]:
+        """Tensors on modules that want a gradient and are no parameters."""
+        return coverage.unregistered_tensors(self)
+
+    def cut_off(self) -> Iterator[coverage.CutOff]:
+        """Places that cut parameters off from every loss."""
+        return coverage.cut_off(self)
+
+    def trained_frozen(self) -> Iterator[events.KerasTrained]:
+        """Keras models that were trained while frozen."""
+        return coverage.trained_frozen(self)

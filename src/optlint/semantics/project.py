@@ -1,0 +1,150 @@
+"""The files of the user's project, found and cut into slices when an import asks for them.
+
+The interpreter asks it for modules by name; the engine makes one per worker. It never imports or runs anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from optlint.syntax.source_module import SourceModule
+
+if TYPE_CHECKING:
+    from optlint.settings import Settings
+
+#: Parsed files kept at once, so that memory does not grow with the size of the tree.
+MAX_CACHED_MODULES = 48
+#: How far above a file import roots are looked for.
+MAX_PARENTS = 12
+#: Files that are searched for a word at the most.
+MAX_NEIGHBOURS = 500
+_SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
+#: A larger file is not followed into.
+MAX_FILE_BYTES = 1_500_000
+
+#: Top-level packages that are always the library, even where a folder of the same name lies beside the script.
+LIBRARIES = frozenset(
+    """torch torchvision torchaudio torchmetrics tensorflow keras tf_keras numpy scipy pandas sklearn matplotlib
+    lightning pytorch_lightning accelerate transformers peft timm datasets tqdm wandb einops cv2 PIL
+    apex deepspeed bitsandbytes gym gymnasium jax flax optax tensorboardX yaml json os sys re math random
+    logging argparse collections itertools functools typing pathlib time copy dataclasses abc""".split()
+)
+
+
+class Project:
+    """Resolves module names to files below the import roots. ``read`` gives a file's text, or None."""
+
+    def __init__(self, settings: Settings, read: Callable[[str], str | None]) -> None:
+        self._src = tuple(os.path.abspath(root) for root in settings.src)
+        self._read = read
+        self._modules: OrderedDict[str, SourceModule | None] = OrderedDict()
+        self._roots: dict[str, tuple[str, ...]] = {}
+        self._found: dict[tuple[str, str], str | None] = {}
+
+    def load(self, path: str) -> SourceModule | None:
+        """The module of a file; None when it cannot be read or parsed."""
+        key = os.path.abspath(path)
+        if key in self._modules:
+            self._modules.move_to_end(key)
+            return self._modules[key]
+        module = self._open(path)
+        self._modules[key] = module
+        if len(self._modules) > MAX_CACHED_MODULES:
+            self._modules.popitem(last=False)
+        return module
+
+    def _open(self, path: str) -> SourceModule | None:
+        try:
+            if os.path.getsize(path) > MAX_FILE_BYTES:
+                return None
+        except OSError:
+            return None
+        text = self._read(path)
+        if text is None:
+            return None
+        module = SourceModule(path, text)
+        return None if module.error is not None or module.too_deep else module
+
+    def find(self, name: str, importer: str, level: int = 0) -> str | None:
+        """The file of module ``name`` as imported (``level`` dots) by the file ``importer``, or None."""
+        if level:
+            folder = os.path.dirname(os.path.abspath(importer))
+            for _ in range(level - 1):
+                folder = os.path.dirname(folder)
+            return self._display(_module_file(folder, name), importer)
+        if not name or name.split(".", 1)[0] in LIBRARIES:
+            return None
+        folder = os.path.dirname(os.path.abspath(importer))
+        key = (folder, name)
+        if key not in self._found:
+            candidates = (_module_file(root, name) for root in self.roots(importer))
+            self._found[key] = next((file for file in candidates if file is not None), None)
+        return self._display(self._found[key], importer)
+
+    def roots(self, importer: str) -> tuple[str, ...]:
+        """Folders that absolute imports of a file may start from: its own, those above it, the configured ones."""
+        folder = os.path.dirname(os.path.abspath(importer))
+        if folder not in self._roots:
+            self._roots[folder] = tuple(dict.fromkeys((*self._src, *_folders_above(folder))))
+        return self._roots[folder]
+
+    def mentions(self, text: str, importer: str) -> bool:
+        """Whether another Python file near ``importer`` has ``text`` and speaks of an optimizer."""
+        own = os.path.abspath(importer)
+        pattern = re.compile(re.escape(text) + r"\b")
+        for file in self._neighbours(importer):
+            if os.path.abspath(file) == own:
+                continue
+            content = self._read(file)
+            if content is not None and "optim" in content and pattern.search(content):
+                return True
+        return False
+
+    def _neighbours(self, importer: str) -> list[str]:
+        """Python files in the project of a file, nearest folders first."""
+        roots = self.roots(importer)
+        top = roots[-1] if roots else os.path.dirname(os.path.abspath(importer))
+        files: list[str] = []
+        for folder, folders, names in os.walk(top):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
+            files.extend(os.path.join(folder, name) for name in sorted(names) if name.endswith(".py"))
+            if len(files) > MAX_NEIGHBOURS:
+                break
+        return files[:MAX_NEIGHBOURS]
+
+    def _display(self, file: str | None, importer: str) -> str | None:
+        """The path in the manner in which the importer was named: relative stays relative."""
+        if file is None or os.path.isabs(importer):
+            return file
+        relative = os.path.relpath(file)
+        return relative.replace(os.sep, "/") if "\\" not in importer else relative
+
+
+def _module_file(root: str, name: str) -> str | None:
+    """The file of a dotted module name below a folder (packages before modules, as Python does)."""
+    base = os.path.join(root, *name.split(".")) if name else root
+    package = os.path.join(base, "__init__.py")
+    if os.path.isfile(package):
+        return package
+    if name and os.path.isfile(base + ".py"):
+        return base + ".py"
+    return None
+
+
+def _folders_above(folder: str) -> list[str]:
+    """The folder and those above it up to the project's root, each perhaps with a ``src`` folder."""
+    folders: list[str] = []
+    for _ in range(MAX_PARENTS):
+        folders.append(folder)
+        if os.path.isdir(os.path.join(folder, "src")):
+            folders.append(os.path.join(folder, "src"))
+        marked = any(os.path.exists(os.path.join(folder, mark)) for mark in (".git", "pyproject.toml", "setup.py"))
+        parent = os.path.dirname(folder)
+        if marked or parent == folder:
+            break
+        folder = parent
+    return folders

@@ -1,0 +1,162 @@
+"""Where following a program begins: the module body first, then every function and class that it did not reach.
+
+``analysis`` calls ``follow`` and hands each run to the rules while its state still stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import attributes, calls, expressions, families, functions
+from optlint.semantics.events import Returned
+from optlint.semantics.frame import Context, Frame
+from optlint.semantics.interpreter import BudgetExceeded, Interpreter
+from optlint.semantics.libraries import tensor_calls
+from optlint.semantics.program import Run
+from optlint.semantics.values import (
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Function,
+    Instance,
+    Method,
+    Namespace,
+    UserClass,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from optlint.syntax.source_module import Slice, SourceModule
+
+#: Runs begun in one file; a generated file with thousands of functions is cut here.
+MAX_RUNS = 300
+#: Steps of all runs of one file together.
+MAX_FILE_STEPS = 400_000
+
+#: A function or class without any of these words cannot hold what the rules look for.
+_RELEVANT = re.compile(
+    r"optim|Adam|SGD|RMSprop|LBFGS|trainable|requires_grad|Variable\(|detach|\.data\b|no_grad|inference_mode"
+    r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\("
+)
+
+Checker = Callable[[Run], None]
+
+
+def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> None:
+    """Run the file from each of its roots and call ``check`` with what happened in each run."""
+    namespace = Namespace(path)
+    it.namespaces[path] = namespace
+    it.sources[path] = source
+    spent = _run(it, path, "<module>", lambda: it.run_body(namespace, source, "__main__"), check, keep=True)
+    roots = [part for part in source.slices if _is_root(part)]
+    for part in roots[:MAX_RUNS]:
+        if spent > MAX_FILE_STEPS:
+            return
+        name = part.definition or ""
+        spent += _run(it, path, name, lambda p=part: _follow_definition(it, namespace, p), check)  # type: ignore[misc]
+
+
+def _is_root(part: Slice) -> bool:
+    if part.definition is None:
+        return False
+    return _RELEVANT.search(part.module.lines_text(part.first_line, part.last_line)) is not None
+
+
+def _run(it: Interpreter, path: str, root: str, action: Callable[[], object], check: Checker, keep: bool = False) -> int:
+    """One run from a clean list of events; its effects are taken back unless ``keep``."""
+    it.events = []
+    it.steps = 0
+    it.no_grad.clear()
+    it.unknown_grad_mode = 0
+    it.conditional = 0
+    frames = len(it.frames)
+    mark = it.heap.mark()
+    run = Run(path, root, it)
+    try:
+        action()
+    except BudgetExceeded:
+        run.complete = False
+    except RecursionError:
+        run.complete = False
+    finally:
+        del it.frames[frames:]
+    run.events = it.events
+    run.steps = it.steps
+    it.steps = 0  # the rules' own questions are not charged to the run
+    check(run)
+    if not keep:
+        it.heap.rollback(mark)
+    return max(run.steps, 1)
+
+
+def _follow_definition(it: Interpreter, namespace: Namespace, part: Slice) -> None:
+    frame = Frame(Context(namespace, part), namespace.slots)
+    it.frames.append(frame)
+    value = it.global_name(namespace, part.definition or "")
+    if isinstance(value, Function) and value.node not in it.entered:
+        _call_unknown(it, value, None)
+    elif isinstance(value, UserClass) and value.context.part is part:
+        _follow_class(it, value)
+
+
+def _call_unknown(it: Interpreter, function: Function, receiver: Value | None) -> Value:
+    """Call a function with arguments of which nothing is known (its defaults may or may not hold)."""
+    return functions.invoke(it, function, Arguments((), {}, True), receiver)
+
+
+def _follow_class(it: Interpreter, cls: UserClass) -> None:
+    """Make an instance with unknown arguments and call what the module body did not call."""
+    methods = [m for m in cls.slots.values() if isinstance(m, Function)]
+    if methods and all(method.node in it.entered for method in methods):
+        return
+    if families.is_optimizer_class(it, cls):
+        return
+    entered_before = set(it.entered)
+    instance = functions.instantiate(it, cls, Arguments((), {}, True), cls.node)
+    if not isinstance(instance, Instance):
+        return
+    if families.is_lightning(cls):
+        _follow_lightning(it, instance)
+    elif families.is_module(it, instance) and attributes.user_method(instance, "forward") is not None:
+        calls.call_instance(it, instance, Arguments((), {}, True), cls.node)
+    for method in methods:
+        if method.node in it.entered or method.node in entered_before or method.name.startswith("__"):
+            continue
+        names = functions.decorator_names(method)
+        receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
+        if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
+            result = _call_unknown(it, method, receiver)
+            if isinstance(receiver, Instance) and method.name != "forward":
+                _given_out(it, result, method)
+
+
+def _given_out(it: Interpreter, result: Value, method: Function) -> None:
+    """What a method returns is in the hands of code that is not seen here."""
+    used = frozenset(expressions.sources(it, [result])[0])
+    it.record(Returned(it.site_of(method), False, used))
+    if not isinstance(result, Instance):
+        calls.escape(it, [result])
+
+
+_LIGHTNING_HOOKS = ("prepare_data", "setup", "configure_model", "configure_optimizers", "on_fit_start", "on_train_start")
+
+
+def _follow_lightning(it: Interpreter, instance: Instance) -> None:
+    """The hooks in the trainer's order; the loss that ``training_step`` returns is taken backward."""
+    for name in _LIGHTNING_HOOKS:
+        method = attributes.user_method(instance, name)
+        if method is not None:
+            _call_unknown(it, method, instance)
+    step = attributes.user_method(instance, "training_step")
+    if step is None or it.frame is None:
+        return
+    loss = _call_unknown(it, step, instance)
+    if loss != NONE and loss != UNKNOWN:
+        tensor_calls.record_backward(it, loss, step.node)
+
+
+__all__ = ["cst", "follow"]

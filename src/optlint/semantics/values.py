@@ -1,0 +1,469 @@
+"""Abstract values: what the interpreter knows of the objects of a program, with an explicit ``Unknown``.
+
+The interpreter makes them, rules read them. Immutable values compare by content; objects with identity keep their
+mutable state in ``slots``, which only ``Heap.set`` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from optlint.semantics.site import Site
+
+#: More alternatives than this are no longer kept apart: the value is Unknown.
+MAX_OPTIONS = 8
+
+
+class Value:
+    """Any abstract value."""
+
+    __slots__ = ()
+
+
+class _Absent(Value):
+    """No binding: a name that is not set, an attribute or an element that may be missing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place where gradient stops. ``kind``: detach, no_grad, or non-differentiable."""
+
+    kind: str
+    site: Site
+    text: str
+
+
+@dataclass(frozen=True)
+class Flow(Value):
+    """A number that was computed: from which leaf tensors gradient can flow (``deps``), from which it was cut."""
+
+    deps: frozenset[Leaf] = frozenset()
+    cuts: frozenset[tuple[Leaf, Cut]] = frozenset()
+    #: The leaf whose memory this shares (``p.data``, ``p.detach()``): writing here writes there.
+    alias: Leaf | None = None
+
+
+@dataclass(frozen=True)
+class Unknown(Value):
+    """Nothing is known, except which leaf tensors it may depend on (``taint``) and which were cut on the way."""
+
+    taint: frozenset[Leaf] = frozenset()
+    cuts: frozenset[tuple[Leaf, Cut]] = frozenset()
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(frozen=True)
+class Const(Value):
+    """A Python constant: string, bytes, number, boolean, None, Ellipsis."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Const) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+NONE = Const(None)
+TRUE = Const(True)
+FALSE = Const(False)
+
+
+@dataclass(frozen=True)
+class Text(Value):
+    """A string of which only pieces are known; ``None`` stands for any text in between, ``0`` for a number."""
+
+    pieces: tuple[str | int | None, ...]
+
+
+@dataclass(frozen=True)
+class Choice(Value):
+    """One of several values. ``ABSENT`` among them: perhaps none at all."""
+
+    options: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class External(Value):
+    """Something of a library, by its qualified name."""
+
+    name: str
+
+
+class Obj(Value):
+    """An object with identity. ``slots`` is its mutable state."""
+
+    __slots__ = ("site", "slots")
+
+    def __init__(self, site: Site | None = None) -> None:
+        self.slots: dict[str, Any] = {}
+        self.site = site
+
+
+@dataclass(frozen=True)
+class Items:
+    """The elements of a container; ``open``: there may be others that are not known.
+
+    ``many``: the elements stand for any number of their kind (a loop over an unknown range made them).
+    """
+
+    values: tuple[Value, ...] = ()
+    open: bool = False
+    many: bool = False
+
+    def joined_with(self, others: Iterable[Items]) -> Items:
+        """What holds when the container is this or one of ``others``."""
+        everyone = (self, *others)
+        longest = max(len(items.values) for items in everyone)
+        values = tuple(
+            join_values([items.values[i] if i < len(items.values) else ABSENT for items in everyone])
+            for i in range(longest)
+        )
+        return Items(values, any(i.open for i in everyone), any(i.many for i in everyone))
+
+
+class Container(Obj):
+    """A list, tuple, set, frozenset, deque or dict view; ``kind`` names which."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str, items: Items, site: Site | None = None) -> None:
+        super().__init__(site)
+        self.kind = kind
+        self.slots["items"] = items
+
+    @property
+    def items(self) -> Items:
+        """Its elements now."""
+        items = self.slots.get("items")
+        return items if isinstance(items, Items) else Items((), True)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The entries of a dict by constant key; ``open``: there may be others."""
+
+    values: Mapping[Any, Value] = field(default_factory=dict)
+    open: bool = False
+
+    def joined_with(self, others: Iterable[Entries]) -> Entries:
+        """What holds when the dict is this or one of ``others``."""
+        everyone = (self, *others)
+        keys: dict[Any, None] = {key: None for entries in everyone for key in entries.values}
+        values = {key: join_values([entries.values.get(key, ABSENT) for entries in everyone]) for key in keys}
+        return Entries(values, any(entries.open for entries in everyone))
+
+
+class DictObj(Obj):
+    """A dict. Keys are Python constants, or Values for keys that are objects."""
+
+    __slots__ = ()
+
+    def __init__(self, entries: Entries, site: Site | None = None) -> None:
+        super().__init__(site)
+        self.slots["entries"] = entries
+
+    @property
+    def entries(self) -> Entries:
+        """Its entries now."""
+        entries = self.slots.get("entries")
+        return entries if isinstance(entries, Entries) else Entries({}, True)
+
+
+class Iterator_(Obj):
+    """A one-shot iterator. ``produce`` gives its elements at the moment when they are taken (filters are lazy)."""
+
+    __slots__ = ("kind", "produce")
+
+    def __init__(self, kind: str, produce: Callable[[], Items], site: Site | None = None) -> None:
+        super().__init__(site)
+        self.kind = kind
+        self.produce = produce
+        self.slots["taken"] = False
+
+
+class Leaf(Obj):
+    """A leaf tensor: a parameter, or a tensor made by hand. ``requires_grad`` is True, False or None (either)."""
+
+    __slots__ = ("fresh", "is_parameter", "ndim", "shape_text")
+
+    def __init__(
+        self,
+        site: Site | None,
+        *,
+        is_parameter: bool,
+        requires_grad: bool | None,
+        ndim: int | None = None,
+        fresh: bool = True,
+    ) -> None:
+        super().__init__(site)
+        self.is_parameter = is_parameter
+        self.ndim = ndim
+        self.fresh = fresh
+        self.slots["requires_grad"] = requires_grad
+
+    @property
+    def requires_grad(self) -> bool | None:
+        """Whether it wants a gradient now."""
+        value: bool | None = self.slots.get("requires_grad")
+        return value
+
+
+class Function(Obj):
+    """A function or lambda of the user's program with its defaults and closure."""
+
+    __slots__ = ("closure", "context", "decorators", "defaults", "generator", "name", "node", "owner")
+
+    def __init__(
+        self,
+        name: str,
+        node: cst.FunctionDef | cst.Lambda,
+        context: Any,
+        closure: Any,
+        defaults: Mapping[str, Value],
+        site: Site | None,
+    ) -> None:
+        super().__init__(site)
+        self.name = name
+        self.node = node
+        self.context = context
+        self.closure = closure
+        self.defaults = defaults
+        self.decorators: tuple[Value, ...] = ()
+        self.owner: UserClass | None = None
+        self.generator: bool | None = None
+
+
+@dataclass(frozen=True)
+class Method(Value):
+    """A method looked up on a value: of the user's (``function`` set) or one that the engine knows by name."""
+
+    receiver: Value
+    name: str
+    function: Function | None = None
+
+
+@dataclass(frozen=True)
+class Partial(Value):
+    """``functools.partial``: a callable and the arguments it already has."""
+
+    function: Value
+    arguments: Arguments
+
+
+@dataclass(frozen=True)
+class Super(Value):
+    """``super()``: looks attributes up after ``after`` in the receiver's class."""
+
+    receiver: Value
+    after: UserClass
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of a call; ``open``: there are others that are not known."""
+
+    positional: tuple[Value, ...] = ()
+    keywords: Mapping[str, Value] = field(default_factory=dict)
+    open: bool = False
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def get(self, position: int, keyword: str) -> Value | None:
+        """The argument at ``position`` or named ``keyword``; None when it is not given."""
+        if keyword in self.keywords:
+            return self.keywords[keyword]
+        return self.positional[position] if 0 <= position < len(self.positional) else None
+
+    def all_values(self) -> tuple[Value, ...]:
+        """Every argument."""
+        return (*self.positional, *self.keywords.values())
+
+
+class UserClass(Obj):
+    """A class of the user's program. ``slots`` holds its namespace."""
+
+    __slots__ = ("_order", "bases", "context", "name", "node")
+
+    def __init__(self, name: str, node: cst.ClassDef, context: Any, bases: tuple[Value, ...], site: Site) -> None:
+        super().__init__(site)
+        self.name = name
+        self.node = node
+        self.context = context
+        self.bases = bases
+        self._order: tuple[Value, ...] | None = None
+
+    def order(self) -> tuple[Value, ...]:
+        """The classes in which attributes are looked up, this one first; library bases as ``External``."""
+        if self._order is None:
+            self._order = (self,)  # a class that names itself as its base must not hang the analysis
+            found: list[Value] = [self]
+            for base in self.bases:
+                found.extend(base.order() if isinstance(base, UserClass) else (base,))
+            # The last mention of a class counts, as in Python's order for diamonds.
+            self._order = tuple(c for i, c in enumerate(found) if c not in found[i + 1 :])
+        return self._order
+
+    def library_bases(self) -> tuple[str, ...]:
+        """Qualified names of the library classes it inherits from."""
+        return tuple(base.name for base in self.order() if isinstance(base, External))
+
+    def has_unknown_base(self) -> bool:
+        """Whether some base could not be followed."""
+        return any(not isinstance(base, (UserClass, External)) for base in self.order())
+
+
+@dataclass(frozen=True)
+class LibraryClass(Value):
+    """A library class whose instances the engine knows, e.g. ``torch.nn.Linear``."""
+
+    qualified_name: str
+
+    @property
+    def name(self) -> str:
+        """The class's own name."""
+        return self.qualified_name.rsplit(".", 1)[-1]
+
+
+class Instance(Obj):
+    """An object of a user's or a library's class. Attributes are ``slots``; names with ``#`` are the engine's.
+
+    ``#open``: it may have attributes that are not known; ``#escaped``: code that cannot be seen has it.
+    """
+
+    __slots__ = ("cls",)
+
+    def __init__(self, cls: UserClass | LibraryClass, site: Site | None = None, *, open: bool = False) -> None:
+        super().__init__(site)
+        self.cls = cls
+        if open:
+            self.slots["#open"] = True
+
+    @property
+    def open(self) -> bool:
+        """Whether it may have members that are not known."""
+        return self.slots.get("#open", False) is not False
+
+    def members(self) -> Iterable[tuple[str, Value]]:
+        """Its attributes in the order in which they were set."""
+        return [(key, value) for key, value in self.slots.items() if not key.startswith("#")]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A param group: what it holds (None: unknown) and the settings written with it."""
+
+    params: Items | None
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The param groups of an optimizer; ``open``: others may have been added."""
+
+    groups: tuple[Group, ...] = ()
+    open: bool = False
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def joined_with(self, others: Iterable[Groups]) -> Groups:
+        """Everything that any of them holds: absence is claimed only of what no branch holds."""
+        groups = list(self.groups)
+        for other in others:
+            groups.extend(group for group in other.groups if group not in groups)
+        return Groups(tuple(groups), self.open or any(other.open for other in others))
+
+
+class Optimizer(Obj):
+    """A torch optimizer with its param groups."""
+
+    __slots__ = ("cls_name", "raises_on_empty")
+
+    def __init__(self, cls_name: str, groups: Groups, site: Site, *, raises_on_empty: bool = True) -> None:
+        super().__init__(site)
+        self.cls_name = cls_name
+        self.raises_on_empty = raises_on_empty
+        self.slots["groups"] = groups
+
+    @property
+    def groups(self) -> Groups:
+        """Its param groups now."""
+        groups = self.slots.get("groups")
+        return groups if isinstance(groups, Groups) else Groups((), True)
+
+
+class Namespace(Obj):
+    """A module of the user's project; ``slots`` are its globals."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(None)
+        self.name = name
+
+
+def options(value: Value) -> tuple[Value, ...]:
+    """The alternatives of a value, without ``ABSENT``."""
+    if isinstance(value, Choice):
+        return tuple(option for option in value.options if option is not ABSENT)
+    return () if value is ABSENT else (value,)
+
+
+def join_values(values: Iterable[Value]) -> Value:
+    """One value that stands for any of ``values``; Unknown when they are too many or one is Unknown."""
+    found: list[Value] = []
+    for value in values:
+        for option in value.options if isinstance(value, Choice) else (value,):
+            if not any(option is other or option == other for other in found):
+                found.append(option)
+    if len(found) == 1:
+        return found[0]
+    blurred = _join_numbers(found)
+    if blurred is not None:
+        return blurred
+    if len(found) > MAX_OPTIONS:
+        return Unknown()
+    return Choice(tuple(found))
+
+
+def _join_numbers(found: list[Value]) -> Value | None:
+    """Flows and Unknowns join to one value, not to alternatives, where nothing else is among them."""
+    present = [value for value in found if value is not ABSENT]
+    if not all(isinstance(value, (Flow, Unknown, Const)) for value in present):
+        return None
+    if not any(isinstance(value, (Flow, Unknown)) for value in present):
+        return None
+    cuts = frozenset(cut for v in present if isinstance(v, (Flow, Unknown)) for cut in v.cuts)
+    deps = frozenset(leaf for v in present for leaf in reaching_leaves(v))
+    if any(isinstance(value, Unknown) for value in present):
+        return Unknown(deps, cuts)
+    if any(isinstance(value, Const) for value in present):
+        return None
+    return Flow(deps, cuts)
+
+
+def reaching_leaves(value: Value) -> frozenset[Leaf]:
+    """The leaf tensors that gradient may reach through a number."""
+    if isinstance(value, Flow):
+        return value.deps
+    if isinstance(value, Unknown):
+        return value.taint
+    return frozenset()

@@ -1,0 +1,1 @@
+"""libcst, kept at arm's length: which parts of a file are parsed, and where a node stands in the file."""

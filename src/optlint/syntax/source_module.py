@@ -1,0 +1,190 @@
+"""One Python file as top-level slices that libcst parses only when somebody asks for their statements.
+
+``semantics.project`` makes these and the interpreter walks them. Nothing in here knows what the code means.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.finding import Span
+
+if TYPE_CHECKING:
+    from libcst._position import CodeRange
+
+#: Deeper syntax trees are not handed to libcst: its time grows with the square of a chain's length.
+MAX_DEPTH = 400
+#: A longer top-level statement (a table of numbers, a generated blob) is not parsed; its names are unknown.
+MAX_SLICE_CHARACTERS = 400_000
+
+
+@dataclass(frozen=True)
+class ParseProblem:
+    """Why a slice could not be parsed, and on which line of the file."""
+
+    line: int
+    message: str
+
+
+class Slice:
+    """Consecutive lines of a file that hold one (or, with semicolons, several) top-level statements."""
+
+    def __init__(self, module: SourceModule, first_line: int, last_line: int, nodes: Sequence[ast.stmt]) -> None:
+        self.module = module
+        self.first_line = first_line
+        self.last_line = last_line
+        self.definition = _definition_name(nodes)
+        self.problem: ParseProblem | None = None
+        self._nodes: Sequence[ast.stmt] = nodes
+        self._tree: cst.Module | None = None
+        self._positions: dict[cst.CSTNode, CodeRange] | None = None
+
+    def statements(self) -> Sequence[cst.BaseStatement]:
+        """The libcst statements; empty, with ``problem`` set, when they cannot be parsed."""
+        if self._tree is None and self.problem is None:
+            self._parse()
+        return () if self._tree is None else self._tree.body
+
+    def _parse(self) -> None:
+        text = self.module.lines_text(self.first_line, self.last_line)
+        if len(text) > MAX_SLICE_CHARACTERS:
+            self.problem = ParseProblem(self.first_line, "this statement is too long to analyse")
+            return
+        if _deeper_than(self._nodes, MAX_DEPTH):
+            self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
+            return
+        self._nodes = ()
+        try:
+            self._tree = cst.parse_module(text)
+        except cst.ParserSyntaxError as error:
+            line = self.first_line + error.raw_line - 1
+            self.problem = ParseProblem(line, "Python accepts this but libcst cannot parse it; not analysed")
+        except RecursionError:
+            self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The source text of a node."""
+        return "" if self._tree is None else self._tree.code_for_node(node)
+
+    def span(self, node: cst.CSTNode) -> Span:
+        """Where a node of this slice stands in the file (positions are worked out on the first call)."""
+        if self._positions is None:
+            if self._tree is None:
+                return Span(self.first_line, 1, self.first_line, 1)
+            wrapper = cst.MetadataWrapper(self._tree, unsafe_skip_copy=True)
+            self._positions = dict(wrapper.resolve(cst.metadata.PositionProvider))  # type: ignore[arg-type]
+        where = self._positions.get(node)
+        if where is None:
+            return Span(self.first_line, 1, self.first_line, 1)
+        offset = self.first_line - 1
+        return Span(
+            where.start.line + offset, where.start.column + 1, where.end.line + offset, where.end.column + 1
+        )
+
+
+class SourceModule:
+    """A file's text and its slices. ``path`` is the path that findings are reported under."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self._lines = _split_lines(text)
+        self.error: SyntaxError | None = None
+        self.too_deep = False
+        self.slices: tuple[Slice, ...] = ()
+        self._cut(text)
+
+    def lines_text(self, first: int, last: int) -> str:
+        """Lines ``first`` to ``last`` (from 1, inclusive) with a newline after each."""
+        return "".join(line + "\n" for line in self._lines[first - 1 : last])
+
+    def problems(self) -> list[ParseProblem]:
+        """What could not be parsed among the slices that somebody asked for."""
+        return [part.problem for part in self.slices if part.problem is not None]
+
+    def _cut(self, text: str) -> None:
+        normalised = "\n".join(self._lines) + "\n"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(normalised)
+        except (RecursionError, MemoryError):
+            self.too_deep = True
+            return
+        except (SyntaxError, ValueError) as error:
+            self._whole(error)
+            return
+        self.slices = tuple(_slices(self, tree.body))
+
+    def _whole(self, error: SyntaxError | ValueError) -> None:
+        """Newer syntax than the running Python's: one slice, if libcst can read the whole file."""
+        whole = Slice(self, 1, len(self._lines), ())
+        if _bracket_depth_exceeds(self._lines, MAX_DEPTH // 4) or not whole.statements():
+            self.error = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
+            return
+        self.slices = (whole,)
+
+
+def _split_lines(text: str) -> list[str]:
+    """Lines as Python counts them (form feeds and separators inside a line do not end it)."""
+    if text.startswith("\ufeff"):
+        text = text[1:]
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _slices(module: SourceModule, body: Sequence[ast.stmt]) -> list[Slice]:
+    slices: list[Slice] = []
+    group: list[ast.stmt] = []
+    first = last = 0
+    for node in body:
+        start = _first_line(node)
+        end = node.end_lineno or node.lineno
+        if group and start <= last:
+            group.append(node)
+            last = max(last, end)
+            continue
+        if group:
+            slices.append(Slice(module, first, last, group))
+        group, first, last = [node], start, end
+    if group:
+        slices.append(Slice(module, first, last, group))
+    return slices
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _definition_name(nodes: Sequence[ast.stmt]) -> str | None:
+    """The name that a slice of one function or class binds; such a slice waits until the name is used."""
+    if len(nodes) == 1 and isinstance(nodes[0], (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return nodes[0].name
+    return None
+
+
+def _deeper_than(nodes: Sequence[ast.AST], limit: int) -> bool:
+    level: list[ast.AST] = list(nodes)
+    for _ in range(limit):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
+
+
+def _bracket_depth_exceeds(lines: Sequence[str], limit: int) -> bool:
+    depth = 0
+    for line in lines:
+        for character in line:
+            if character in "([{":
+                depth += 1
+                if depth > limit:
+                    return True
+            elif character in ")]}":
+                depth = max(0, depth - 1)
+    return False
