@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Mark:
-    """A finding that is expected (or known to be missed) on a line; ``path`` is relative to the fixture's folder."""
+    """A finding that is expected (or known to be missed); ``path`` is relative to the fixture's folder."""
 
     path: str
     line: int

@@ -16,7 +16,8 @@ def broken_claims(claims: tuple[Claim, ...], seen: Observation) -> list[str]:
     """What is wrong: one sentence for each claim that does not hold, and for an exception nobody claimed."""
     faults = [fault for claim in claims for fault in _faults_of(claim, claims, seen)]
     if seen.failure and not any(claim.kind is ClaimKind.RAISES for claim in claims):
-        faults.append(f"the program ended with {_failure(seen)}, which no claim names\n{seen.failure.traceback}")
+        ending = f"the program ended with {_failure(seen)}, which no claim names"
+        faults.append(f"{ending}\n{seen.failure.traceback}")
     return faults
 
 
@@ -87,8 +88,9 @@ def _faults_of_path(claim: Claim, seen: Observation) -> Iterator[str]:
     elif not any(all(_holds(claim.kind, index, seen) for index in found) for found in matched):
         index = next(index for index in matched[0] if not _holds(claim.kind, index, seen))
         tensor = seen.tensors[index]
-        state = f"{'moved' if tensor.moved else 'did not move'}, {'had' if tensor.graded else 'had no'} gradient"
-        yield f"'{claim}': {seen.name_of(index)} {state}"
+        moved = "moved" if tensor.moved else "did not move"
+        graded = "had gradient" if tensor.graded else "had no gradient"
+        yield f"'{claim}': {seen.name_of(index)} {moved}, {graded}"
 
 
 def _matches(subject: str, instance: Instance) -> list[int]:

@@ -23,8 +23,8 @@ class Failure:
 class TensorFate:
     """What became of one tensor between the start of training and the end of the program.
 
-    ``moved``: its value changed; ``graded``: it had a gradient at some step; ``parameter``: a parameter of a module
-    that took part; ``due``: it required a gradient in a module that trained, so it should have moved.
+    ``moved``: its value changed; ``graded``: it had a gradient at some step; ``parameter``: a parameter of a
+    module that took part; ``due``: it required a gradient in a module that trained, so it should have moved.
     """
 
     moved: bool
@@ -71,7 +71,7 @@ class Observation:
         )
 
     def name_of(self, tensor: int) -> str:
-        """A path by which a person finds the tensor, for messages: the shortest, from a class of the program."""
+        """A path for messages: the shortest, from a class of the program if there is one."""
         names = [
             (not instance.own, path.count("."), f"{instance.cls}.{path}")
             for instance in self.instances

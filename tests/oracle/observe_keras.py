@@ -15,8 +15,6 @@ import numpy as np
 from tests.oracle.observation import Instance, Observation, TensorFate
 from tests.oracle.walking import UserCode, paths_below
 
-Values = Any  # a numpy array; Keras gives no types
-
 
 class KerasObserver:
     """Keeps strong references on purpose: what is collected could not be compared at the end."""
@@ -24,7 +22,7 @@ class KerasObserver:
     def __init__(self, user_code: UserCode) -> None:
         self._user_code = user_code
         self._objects: dict[int, Any] = {}
-        self._start: dict[int, tuple[Any, Values]] = {}
+        self._start: dict[int, tuple[Any, Any]] = {}
         self._called: set[int] = set()
         self._trained: dict[int, Any] = {}
         self._graded: set[int] = set()
@@ -35,7 +33,6 @@ class KerasObserver:
 
     def install(self) -> None:
         """Hook into Keras for the rest of the process."""
-        _wrap(keras.layers.Layer, "__init__", self._around_init)
         _wrap(keras.layers.Layer, "__call__", self._around_call)
         _wrap(keras.Model, "train_step", self._around_train_step)
         for name in ("fit", "train_on_batch"):
@@ -61,18 +58,15 @@ class KerasObserver:
             tensors=self._fates(variables),
         )
 
-    def _around_init(self, original: Callable[..., Any], layer: Any, *args: Any, **kwargs: Any) -> Any:
-        self._objects[id(layer)] = layer
-        return original(layer, *args, **kwargs)
-
     def _around_call(self, original: Callable[..., Any], layer: Any, *args: Any, **kwargs: Any) -> Any:
+        # Layers are known from their calls: Keras reads the signature of __init__, which must stay as it is.
+        self._objects[id(layer)] = layer
         self._depth += 1
         try:
             return original(layer, *args, **kwargs)
         finally:
             self._depth -= 1
             if not _is_symbolic(args) and not _is_symbolic(tuple(kwargs.values())):
-                self._objects[id(layer)] = layer
                 self._called.add(id(layer))
                 if self._depth == 0:
                     self._remember_below(layer)
@@ -84,6 +78,7 @@ class KerasObserver:
         return original(model, *args, **kwargs)
 
     def _around_fit(self, original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+        self._objects[id(model)] = model
         self._remember_below(model)
         result = original(model, *args, **kwargs)
         self._steps += 1
@@ -91,8 +86,8 @@ class KerasObserver:
         self._due.update(id(variable) for variable in model.trainable_variables)
         return result
 
-    def _around_first_values(self, original: Callable[..., Any], function: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(function, *args, **kwargs)
+    def _around_first_values(self, original: Callable[..., Any], function: Any, initializers: Any) -> Any:
+        result = original(function, initializers)
         for thing in list(self._objects.values()):
             self._remember_below(thing)
         return result
@@ -101,7 +96,8 @@ class KerasObserver:
         self, original: Callable[..., Any], optimizer: Any, grads: Any, trainable_variables: Any = None
     ) -> Any:
         grads = list(grads)
-        variables = list(trainable_variables if trainable_variables is not None else optimizer._trainable_variables)
+        own = optimizer._trainable_variables
+        variables = list(own if trainable_variables is None else trainable_variables)
         for thing in list(self._objects.values()):
             self._remember_below(thing)
         self._remember(variables)
@@ -124,16 +120,16 @@ class KerasObserver:
                 if value is not None:
                     self._start[id(variable)] = (variable, value)
 
-    def _value(self, variable: Any) -> Values | None:
+    def _value(self, variable: Any) -> Any:
         with self._eager():
             return np.array(keras.ops.convert_to_numpy(variable)) if _has_value(variable) else None
 
     def _children(self, value: Any) -> list[tuple[str, Any]] | None:
         if isinstance(value, keras.layers.Layer):
             return list({**_variables(value), **_public(value), **_sublayers(value)}.items())
-        if not isinstance(value, type) and not _is_variable(value) and self._user_code.owns_class(type(value)):
-            return list(_public(value).items())
-        return None
+        if isinstance(value, type) or _is_variable(value) or not self._user_code.owns_class(type(value)):
+            return None
+        return list(_public(value).items())
 
     def _instance(self, thing: Any, index: dict[int, int]) -> Instance:
         below = list(paths_below(thing, self._children))
@@ -185,7 +181,7 @@ def _is_variable(value: Any) -> bool:
 
 
 def _has_value(variable: Any) -> bool:
-    """Whether reading is sound: Keras would draw a random value, and TensorFlow give zeros, where none is set yet."""
+    """Whether reading is sound: where no value is set yet, Keras draws one and TensorFlow gives zeros."""
     inner = variable._value if isinstance(variable, keras.Variable) else variable
     return inner is not None and (not hasattr(inner, "is_initialized") or bool(inner.is_initialized()))
 

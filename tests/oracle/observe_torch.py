@@ -48,7 +48,7 @@ class TorchObserver:
             self._objects[id(module)] = module
             original(module, *args, **kwargs)
 
-        nn.Module.__init__ = remembering  # type: ignore[method-assign]
+        setattr(nn.Module, "__init__", remembering)  # noqa: B010 - mypy refuses the plain assignment
         register_module_forward_pre_hook(self._before_forward)
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
@@ -91,9 +91,7 @@ class TorchObserver:
         for module in self._ran_since_step.values():
             if module.training:
                 self._due.update((id(p), p) for p in module.parameters() if p.requires_grad)
-        owned = {
-            id(p) for thing in self._objects.values() if isinstance(thing, nn.Module) for p in _own_parameters(thing)
-        }
+        owned = {id(p) for thing in self._objects.values() for p in _own_parameters(thing)}
         for tensor in _tensors_of(optimizer):
             if tensor.requires_grad and id(tensor) not in owned:
                 self._due[id(tensor)] = tensor
@@ -118,7 +116,7 @@ class TorchObserver:
 
     def _children(self, value: Any) -> list[tuple[str, Any]] | None:
         if isinstance(value, nn.Module) and "_modules" in vars(value):
-            # Statistics such as running_mean move by themselves; a buffer counts only if a gradient is wanted for it.
+            # Statistics such as running_mean move by themselves; a buffer counts only if it wants a gradient.
             buffers = {name: b for name, b in value._buffers.items() if b is not None and b.requires_grad}
             named: dict[str, Any] = {**value._parameters, **buffers, **value._modules}
             plain = {name: child for name, child in vars(value).items() if name not in _OF_EVERY_MODULE}
@@ -152,8 +150,9 @@ class TorchObserver:
         ]
 
 
-def _own_parameters(module: nn.Module) -> list[Tensor]:
-    return [p for p in vars(module).get("_parameters", {}).values() if p is not None]
+def _own_parameters(thing: Any) -> list[Tensor]:
+    parameters = vars(thing).get("_parameters", {}) if isinstance(thing, nn.Module) else {}
+    return [p for p in parameters.values() if p is not None]
 
 
 def _tensors_of(optimizer: Optimizer) -> list[Tensor]:

@@ -27,7 +27,7 @@ PACKAGES = {
 }
 
 
-class CannotRun(Exception):
+class CannotRunError(Exception):
     """The fixture cannot be proved here; the message is the reason to print."""
 
 
@@ -40,7 +40,9 @@ class Runners:
     def __enter__(self) -> Runners:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for process in self._running.values():
             with contextlib.suppress(OSError):
                 process.communicate(timeout=10)
@@ -48,7 +50,8 @@ class Runners:
     def observe(self, oracle: Oracle, path: Path) -> Observation:
         """Run the fixture at ``path``. Raises RuntimeError when the run itself fails."""
         process = self._process(oracle)
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write(f"{path.resolve()}\n")
         process.stdin.flush()
         answer = json.loads(process.stdout.readline() or '{"fault": "the runner ended"}')
@@ -60,18 +63,23 @@ class Runners:
         if oracle not in self._running:
             command = [sys.executable, "-m", "tests.oracle.runner", oracle.value, "--serve"]
             self._running[oracle] = subprocess.Popen(
-                command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                command,
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
             )
         return self._running[oracle]
 
 
 def faults_of(fixture: Fixture, runners: Runners) -> list[str]:
-    """What is wrong with a fixture's claims. Raises CannotRun when they cannot be tried here, and FixtureError."""
+    """What is wrong with a fixture's claims. Raises CannotRunError when they cannot be tried, and FixtureError."""
     header = fixture.header()
     if header.oracle is Oracle.NONE:
         if header.claims:
             raise FixtureError(f"{fixture.entry}:1: claims without an oracle")
-        raise CannotRun(f"no oracle: {header.reason}")
+        raise CannotRunError(f"no oracle: {header.reason}")
     kinds = {claim.kind for claim in header.claims}
     if not fixture.bad and ClaimKind.TRAINS not in kinds:
         return ["a good fixture must claim 'trains'"]
@@ -79,7 +87,7 @@ def faults_of(fixture: Fixture, runners: Runners) -> list[str]:
         return ["a bad fixture must claim what goes wrong"]
     missing = [name for name in PACKAGES[header.oracle] if importlib.util.find_spec(name) is None]
     if missing:
-        raise CannotRun(f"{' and '.join(missing)} not installed")
+        raise CannotRunError(f"{' and '.join(missing)} not installed")
     try:
         return broken_claims(header.claims, runners.observe(header.oracle, fixture.path))
     except RuntimeError as fault:
@@ -96,13 +104,15 @@ def main(arguments: list[str]) -> int:
             for fixture in [f for f in everything if path in (f.path, *f.path.parents)] or [fixture_at(path)]:
                 try:
                     faults = faults_of(fixture, runners)
-                except CannotRun as reason:
+                except CannotRunError as reason:
                     print(f"skip {fixture.name}: {reason}")
                     continue
                 except FixtureError as error:
                     faults = [str(error)]
                 broken += bool(faults)
-                print(f"{'FAIL' if faults else 'ok  '} {fixture.name}", *(f"\n     {fault}" for fault in faults))
+                print(
+                    f"{'FAIL' if faults else 'ok  '} {fixture.name}", *(f"\n     {fault}" for fault in faults)
+                )
     return 1 if broken else 0
 
 

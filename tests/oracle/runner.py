@@ -1,12 +1,11 @@
-"""Runs fixtures under the real framework, each in a process of its own, and prints what was observed as JSON.
+"""Runs fixtures under the real framework, each in its own process, and prints what was observed as JSON.
 
-``python -m tests.oracle.runner FRAMEWORK FIXTURE`` runs one; with ``--serve`` it reads one path a line and forks
-a child for each, so that the framework is imported once. Started by ``proof``; knows nothing of claims.
+``python -m tests.oracle.runner FRAMEWORK FIXTURE`` runs one; with ``--serve`` it reads one path a line and
+forks a child for each, so that the framework is imported once. Started by ``proof``; knows no claims.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -43,7 +42,8 @@ def prepare(oracle: Oracle) -> None:
     os.environ["KERAS_BACKEND"] = "torch" if oracle is Oracle.KERAS_TORCH else "tensorflow"
     sys.dont_write_bytecode = True
     if oracle is not Oracle.KERAS:
-        importlib.import_module("torch._dynamo")  # the first optimizer of a process would load it: two seconds
+        # The first optimizer of a process would load it, and take two seconds for that.
+        importlib.import_module("torch._dynamo")
         importlib.import_module("tests.oracle.observe_torch")
     if oracle is not Oracle.TORCH:
         importlib.import_module("tests.oracle.observe_keras")
@@ -142,11 +142,10 @@ def _run_in_child(oracle: Oracle, entry: Path, writer: int) -> None:
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
-        with contextlib.redirect_stdout(open(os.devnull, "w")), contextlib.redirect_stderr(open(os.devnull, "w")):
-            try:
-                answer = run_program(oracle, entry).to_json()
-            except Exception:
-                answer = {"fault": traceback.format_exc()}
+        try:
+            answer = run_program(oracle, entry).to_json()
+        except Exception:
+            answer = {"fault": traceback.format_exc()}
         with os.fdopen(writer, "w") as pipe:
             json.dump(answer, pipe)
     finally:

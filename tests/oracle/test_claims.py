@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixture_files import Fixture, FixtureError, all_fixtures
-from tests.oracle.proof import CannotRun, Runners, faults_of
+from tests.oracle.proof import CannotRunError, Runners, faults_of
 
 HALF_TRAINED = """
 import torch
@@ -139,6 +139,12 @@ DO_NOT_HOLD = [
 ]
 
 
+def short(value: object) -> str:
+    """A readable test id: claims as they are, programs by their length."""
+    text = str(value)
+    return f"{len(text)} characters" if "\n" in text else text
+
+
 @pytest.fixture(scope="session")
 def runners() -> Iterator[Runners]:
     """The serving processes, shared by all proofs of a session."""
@@ -150,7 +156,7 @@ def prove(fixture: Fixture, runners: Runners) -> list[str]:
     """The faults of a fixture; skips with the reason when it cannot be run here."""
     try:
         return faults_of(fixture, runners)
-    except CannotRun as reason:
+    except CannotRunError as reason:
         pytest.skip(str(reason))
 
 
@@ -167,12 +173,14 @@ def inline_fixture(folder: Path, oracle: str, program: str, claims: list[str]) -
     return Fixture(path, "inline", bad=not any(claim == "trains" for claim in claims))
 
 
-@pytest.mark.parametrize(("oracle", "program", "claims"), HOLD, ids=lambda value: str(value)[:40].strip())
-def test_true_claims_hold(tmp_path: Path, runners: Runners, oracle: str, program: str, claims: list[str]) -> None:
+@pytest.mark.parametrize(("oracle", "program", "claims"), HOLD, ids=short)
+def test_true_claims_hold(
+    tmp_path: Path, runners: Runners, oracle: str, program: str, claims: list[str]
+) -> None:
     assert prove(inline_fixture(tmp_path, oracle, program, claims), runners) == []
 
 
-@pytest.mark.parametrize(("oracle", "program", "claim", "told"), DO_NOT_HOLD, ids=lambda value: str(value)[:40].strip())
+@pytest.mark.parametrize(("oracle", "program", "claim", "told"), DO_NOT_HOLD, ids=short)
 def test_false_claims_fail(
     tmp_path: Path, runners: Runners, oracle: str, program: str, claim: str, told: str
 ) -> None:
@@ -182,13 +190,14 @@ def test_false_claims_fail(
 
 def test_bad_without_a_claim_and_good_without_trains_are_refused(tmp_path: Path, runners: Runners) -> None:
     path = inline_fixture(tmp_path, "torch", LATENT, []).path
-    assert faults_of(Fixture(path, "inline", bad=True), runners) == ["a bad fixture must claim what goes wrong"]
-    assert faults_of(Fixture(path, "inline", bad=False), runners) == ["a good fixture must claim 'trains'"]
+    bad, good = Fixture(path, "inline", bad=True), Fixture(path, "inline", bad=False)
+    assert faults_of(bad, runners) == ["a bad fixture must claim what goes wrong"]
+    assert faults_of(good, runners) == ["a good fixture must claim 'trains'"]
 
 
 def test_without_an_oracle_the_reason_is_told(tmp_path: Path, runners: Runners) -> None:
     fixture = inline_fixture(tmp_path, "none: needs lightning", LATENT, [])
-    with pytest.raises(CannotRun, match="needs lightning"):
+    with pytest.raises(CannotRunError, match="needs lightning"):
         faults_of(fixture, runners)
 
 

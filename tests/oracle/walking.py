@@ -1,6 +1,6 @@
 """From an object that the user's program made to the tensors below it, and the path to each.
 
-Called by the observers, which say what a tensor is and which attributes of an object count; knows no framework.
+Called by the observers, which say what a tensor is and which attributes count; knows no framework.
 """
 
 from __future__ import annotations
