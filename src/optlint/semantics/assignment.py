@@ -48,7 +48,7 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
 
 def _written_by_hand(it: Interpreter, target: Value, node: cst.CSTNode) -> None:
     leaf = target if isinstance(target, Leaf) else target.alias if isinstance(target, Flow) else None
-    if leaf is not None:
+    if leaf is not None and (leaf.is_parameter or leaf.requires_grad is not False):
         it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
 
 

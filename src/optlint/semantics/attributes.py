@@ -271,10 +271,17 @@ def set_instance_attribute(it: Interpreter, owner: Instance, name: str, value: V
     it.record(events.AttributeSet(it.site(node), bool(it.conditional), owner, name, value, constructing))
 
 
+def set_requires_grad(it: Interpreter, leaf: Leaf, wanted: bool | None) -> None:
+    """Set the flag of a leaf; that it was frozen and then unfrozen says that it is meant to train."""
+    if wanted is True and leaf.requires_grad is False:
+        it.heap.set(leaf.slots, "#unfrozen", True)
+    it.heap.set(leaf.slots, "requires_grad", wanted)
+
+
 def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, node: cst.CSTNode) -> None:
     if name == "requires_grad":
         known = value.value if isinstance(value, Const) and isinstance(value.value, bool) else None
-        it.heap.set(owner.slots, "requires_grad", known)
+        set_requires_grad(it, owner, known)
     elif name == "data":
         it.record(events.HandUpdated(it.site(node), bool(it.conditional), owner))
     elif name == "grad" and value != NONE:

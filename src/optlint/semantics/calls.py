@@ -248,6 +248,7 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if isinstance(receiver, Optimizer):
         return torch_calls.call_optimizer_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Container):
+        _record_added(it, receiver, arguments, node)
         result = containers.call_list_method(it, receiver, method.name, arguments)
         return UNKNOWN if result is None else result
     if isinstance(receiver, DictObj):
@@ -264,6 +265,13 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if isinstance(receiver, UserClass):
         return _call_on_class(it, receiver, method.name, arguments, node)
     return _call_on_unknown(it, receiver, method.name, arguments, node)
+
+
+def _record_added(it: Interpreter, container: Container, arguments: Arguments, node: cst.CSTNode) -> None:
+    for value in arguments.positional:
+        for option in options(value):
+            if isinstance(option, Leaf) and not option.is_parameter:
+                it.record(events.ElementAdded(it.site(node), bool(it.conditional), container, option))
 
 
 def _call_on_class(

@@ -112,11 +112,13 @@ def _part_left_out(
     guilty = [
         entry
         for entry in missing
-        if _trains(run, entry) and entry.leaf in reached and not any(_below(entry, part) for part in loaded_parts)
+        if _trains(run, entry)
+        and entry.leaf in reached
+        and (entry.leaf.slots.get("#unfrozen") is True or not any(_below(entry, part) for part in loaded_parts))
     ]
     if not guilty or _feature_extraction(run, model, held, missing):
         return None
-    built = _holder(run, held)
+    built = _stepped_after(run, {entry.leaf for entry in guilty}, held) or _holder(run, held)
     if built is None:
         return None
     names = _collapsed(everything, guilty)
@@ -185,6 +187,21 @@ def _probe(run: Run, model: Instance) -> frozenset[Leaf]:
         it.frames.pop()
         it.heap.rollback(mark)
         it.events = saved
+
+
+def _stepped_after(
+    run: Run, guilty: set[Leaf], held: list[NamedParameter]
+) -> events.OptimizerBuilt | None:
+    """The optimizer of this model that is stepped after a backward pass that reaches the guilty parameters."""
+    own = {entry.leaf for entry in held}
+    reaches = False
+    for event in run.events:
+        if isinstance(event, events.Backward):
+            reaches = bool(guilty & event.maybe)
+        elif isinstance(event, events.OptimizerStepped) and reaches:
+            if own & run.held_by(event.optimizer):
+                return next(built for built in run.optimizers if built.optimizer is event.optimizer)
+    return None
 
 
 def _holder(run: Run, held: list[NamedParameter]) -> events.OptimizerBuilt | None:
@@ -308,6 +325,9 @@ def _assigned_at(run: Run, model: Instance, leaf: Leaf) -> Site | None:
     for event in run.of(events.AttributeSet):
         if event.owner is model and event.constructing and leaf in set(_raw_leaves(event.value)):
             return event.site
+    for added in run.of(events.ElementAdded):
+        if added.leaf is leaf and any(added.container is value for _, value in model.members()):
+            return added.site
     in_list = any(
         event.owner is model and event.constructing and isinstance(event.value, (Container, DictObj))
         for event in run.of(events.AttributeSet)
@@ -379,11 +399,9 @@ def _cut_in_forward(run: Run, model: Instance, leaf: Leaf) -> Cut | None:
 
 
 def _chosen(run: Run, leaf: Leaf, cuts: list[Cut]) -> Cut | None:
-    """The cut to name: the first in the file among those on the way."""
+    """The cut to name: the one made last among those on the way."""
     usable = [cut for cut in cuts if cut.kind in ("detach", "no_grad")]
-    if not usable or len(usable) < len(cuts):
-        return None
-    return min(usable, key=lambda cut: (cut.site.path, cut.site.span()))
+    return max(usable, key=lambda cut: (cut.order, cut.site.path, cut.site.span())) if usable else None
 
 
 def trained_frozen(run: Run) -> Iterator[events.KerasTrained]:

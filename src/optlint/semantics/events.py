@@ -99,6 +99,14 @@ class AttributeSet(Event):
 
 
 @dataclass(frozen=True)
+class ElementAdded(Event):
+    """A leaf tensor was put into a list or dict."""
+
+    container: Value
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
 class WeightsLoaded(Event):
     """``load_state_dict`` or the like was called on a module."""
 

@@ -141,7 +141,7 @@ def flow(it: Interpreter, values: Iterable[Value]) -> Value:
     if it.unknown_grad_mode:
         return Unknown(frozenset(deps), frozenset(cuts))
     if it.no_grad:
-        here = Cut("no_grad", it.no_grad[-1], "no_grad")
+        here = Cut("no_grad", it.no_grad[-1], "no_grad", it.steps)
         return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
     if opaque:
         return Unknown(frozenset(deps), frozenset(cuts))
@@ -151,6 +151,7 @@ def flow(it: Interpreter, values: Iterable[Value]) -> Value:
 def cut(it: Interpreter, value: Value, where: Cut) -> Value:
     """The number without its gradient; what it was cut from is remembered."""
     deps, cuts, opaque = sources(it, [value])
+    where = Cut(where.kind, where.site, where.text, it.steps)
     cuts |= {(leaf, where) for leaf in deps}
     alias = value if isinstance(value, Leaf) else value.alias if isinstance(value, Flow) else None
     return Flow(frozenset(), frozenset(cuts), alias)
@@ -164,7 +165,7 @@ def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
         leaves |= modules.reachable_leaves(it, value)
         cuts |= sources(it, [value])[1] if not isinstance(value, Instance) else set()
     if it.no_grad and not it.unknown_grad_mode:
-        here = Cut("no_grad", it.no_grad[-1], "no_grad")
+        here = Cut("no_grad", it.no_grad[-1], "no_grad", it.steps)
         return Unknown(frozenset(), frozenset(cuts | {(leaf, here) for leaf in leaves}))
     return Unknown(frozenset(leaves), frozenset(cuts))
 

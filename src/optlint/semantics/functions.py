@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 #: Calls of the user's functions inside one another that are followed.
 MAX_CALL_DEPTH = 30
 #: How often one function may stand on the call stack before its call is Unknown.
-MAX_RECURSION = 2
+MAX_RECURSION = 6
 
 _TRANSPARENT = ("staticmethod", "classmethod", "property", "cached_property", "abstractmethod")
 
@@ -52,6 +52,9 @@ def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
     function = Function(node.name.value, node, frame.context, frame, _defaults(it, node.params), it.site(node))
     decorators = [expressions.evaluate(it, d.decorator) for d in node.decorators]
     function.decorators = tuple(decorators)
+    for decorator, written in zip(decorators, node.decorators):
+        if isinstance(decorator, expressions.GradMode) or getattr(decorator, "name", "") in tensor_ops.NO_GRAD_CONTEXTS:
+            function.slots["#no_grad"] = it.site(written)
     value: Value = function
     for decorator in reversed(decorators):
         value = _decorated(it, decorator, value, node)
@@ -123,9 +126,11 @@ def LibraryBase(value: LibraryClass) -> External:
 
 def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: Value | None = None) -> Value:
     """Run a function of the user's and give what it returns; Unknown when it is too deep or recursive."""
+    from optlint.semantics import calls
+
     stack = sum(1 for frame in it.frames if frame.variables.get("#node") is function.node)
     if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
-        return expressions.opaque(it, arguments.all_values())
+        return calls.unknown_call(it, arguments, receiver or UNKNOWN)
     it.step()
     it.entered.add(function.node)
     variables: dict[str, object] = {"#node": function.node}
@@ -175,7 +180,7 @@ def _grad_decorator(function: Function) -> Site | None:
         if isinstance(decorator, expressions.GradMode):
             name = decorator.name if decorator.enabled is False else None
         if name in tensor_ops.NO_GRAD_CONTEXTS:
-            return function.site
+            return function.slots.get("#no_grad") or function.site
     return None
 
 

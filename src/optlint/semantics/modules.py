@@ -109,7 +109,7 @@ class _Walk:
         certain: bool,
         seen: frozenset[int],
     ) -> None:
-        if module.open:
+        if module.open or module.slots.get("#escaped"):
             self.open = True
         if id(module) in seen or len(seen) > MAX_MODULE_DEPTH or len(self.found) > MAX_PARAMETERS:
             return

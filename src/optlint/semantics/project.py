@@ -22,6 +22,8 @@ MAX_CACHED_MODULES = 48
 MAX_PARENTS = 12
 #: Files that are searched for a word at the most.
 MAX_NEIGHBOURS = 500
+#: Code that gathers tensors whatever attribute they are kept in.
+_COLLECTS_ANY = re.compile(r"\bvars\(|__dict__|\.is_leaf\b")
 _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
 #: A larger file is not followed into.
 MAX_FILE_BYTES = 1_500_000
@@ -100,7 +102,9 @@ class Project:
             if os.path.abspath(file) == own:
                 continue
             content = self._read(file)
-            if content is not None and "optim" in content and pattern.search(content):
+            if content is None or "optim" not in content:
+                continue
+            if pattern.search(content) or _COLLECTS_ANY.search(content):
                 return True
         return False
 

@@ -44,6 +44,8 @@ class Cut:
     kind: str
     site: Site
     text: str
+    #: When it was made: later cuts lie nearer to the loss.
+    order: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
         return _on_symbolic(arguments)
     last = generic.rsplit(".", 1)[-1]
     if last == "Input":
-        return Symbolic()
+        entrance = Instance(LibraryClass("keras.layers.InputLayer"), it.site(node))
+        entrance.slots.update({"trainable": TRUE, "#weights": False})
+        return Symbolic((entrance,))
     if last in ("Sequential", "Model", "Functional"):
         return _make_model(it, last, arguments, node)
     if generic.startswith("keras.applications."):

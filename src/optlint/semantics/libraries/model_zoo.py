@@ -1,7 +1,7 @@
 """Models that come ready made: torchvision, timm, transformers, diffusers, torch.hub, segmentation models.
 
-The interpreter asks when the program calls one of them: which family, how the head is called, which parts there
-are, whether the weights are trained already. Must not know syntax or abstract values.
+The interpreter asks when the program calls one of them: which family, how the head is called, which parts
+there are, whether the weights are trained already. Must not know syntax or abstract values.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from optlint.semantics.libraries.torch_nn import UNKNOWN
 class LibraryModel(NamedTuple):
     """A ready-made model.
 
-    ``heads`` is the attribute path of the part that people replace for their own classes (``("heads", "head")`` is
-    ``model.heads.head``); ``children`` are the names of all its direct submodules. Both are () when not known.
+    ``heads`` is the attribute path of the part that people replace for their own (``("heads", "head")`` is
+    ``model.heads.head``); ``children`` are the names of all direct submodules. Both are () when not known.
     ``pretrained`` is None when that is not known, or holds for a part only.
     """
 
@@ -45,7 +45,7 @@ _VIDEO_RESNET: Final = _Layout("fc", "stem layer1 layer2 layer3 layer4 avgpool f
 _R_CNN: Final = _Layout("roi_heads.box_predictor", "transform backbone rpn roi_heads")
 _ONE_STAGE: Final = _Layout("head", "backbone anchor_generator head transform")
 
-#: torchvision: the start of a function's name decides. Longer names come before the shorter ones they begin with.
+#: torchvision: the start of a function's name decides.
 _TORCHVISION: Final[Mapping[str, _Layout]] = MappingProxyType(
     {
         "alexnet": _FEATURES,
@@ -69,7 +69,7 @@ _TORCHVISION: Final[Mapping[str, _Layout]] = MappingProxyType(
         "mvit_": _Layout("head", "conv_proj pos_encoding blocks norm head"),
         "r2plus1d_18": _VIDEO_RESNET,
         "r3d_18": _VIDEO_RESNET,
-        "raft_": _Layout("", "feature_encoder context_encoder corr_block update_block mask_predictor"),
+        "raft_": _Layout(""),
         "regnet_": _Layout("fc", "stem trunk_output avgpool fc"),
         "resnet": _RESNET,
         "resnext": _RESNET,
@@ -93,8 +93,19 @@ _TORCHVISION_FAMILIES: Final = tuple(sorted(_TORCHVISION, key=len, reverse=True)
 _TORCHVISION_HELPERS: Final = frozenset({"resnet_fpn_backbone"})
 
 #: What these load by default, or for a part, is more than ``weights=`` says.
-_WITH_BACKBONE: Final = (
-    "deeplabv3_ fasterrcnn_ fcn_ fcos_ keypointrcnn_ lraspp_ maskrcnn_ retinanet_ ssd300_ ssdlite320_".split()
+_WITH_BACKBONE: Final = frozenset(
+    {
+        "deeplabv3_",
+        "fasterrcnn_",
+        "fcn_",
+        "fcos_",
+        "keypointrcnn_",
+        "lraspp_",
+        "maskrcnn_",
+        "retinanet_",
+        "ssd300_",
+        "ssdlite320_",
+    }
 )
 
 #: timm: the head by the start of the model's name, where all versions of timm agree.
@@ -167,15 +178,17 @@ _TRANSFORMERS_HEADS: Final = MappingProxyType(
 )
 
 #: The families whose heads really have the names above.
-_TRANSFORMERS_LIKE_BERT: Final = frozenset({"Bert", "DistilBert", "Electra", "Albert", "Roberta", "XLMRoberta"})
+_TRANSFORMERS_LIKE_BERT: Final = frozenset(
+    {"Bert", "DistilBert", "Electra", "Albert", "Roberta", "XLMRoberta"}
+)
 
 
 def library_model(qualified_name: str, arguments: _Arguments) -> LibraryModel | None:
     """Return what is known of the model that a call gives, None if it is no model of these libraries.
 
     ``qualified_name`` is that of the called class or function, methods included
-    (``transformers.BertModel.from_pretrained``); ``arguments`` holds the arguments by name, as far as they are
-    known: constants, or ``UNKNOWN``.
+    (``transformers.BertModel.from_pretrained``); ``arguments`` holds the arguments by name: constants, or
+    ``UNKNOWN``.
     """
     library, _, rest = qualified_name.partition(".")
     finder = _FINDERS.get(library)
@@ -230,8 +243,8 @@ def _timm(path: list[str], arguments: _Arguments) -> LibraryModel | None:
     elif path[0] != "models" or _timm_head(path[-1]) is None:
         return None
     head = _timm_head(name) if isinstance(name, str) else None
-    keeps_head = arguments.get("num_classes", 1) not in {0, UNKNOWN} and not arguments.get("features_only", False)
-    return LibraryModel("timm", _path(head or "") if keeps_head else (), (), _given(arguments, "pretrained"))
+    without = arguments.get("num_classes", 1) in (0, UNKNOWN) or bool(arguments.get("features_only"))
+    return LibraryModel("timm", () if without else _path(head or ""), (), _given(arguments, "pretrained"))
 
 
 def _timm_head(name: str) -> str | None:

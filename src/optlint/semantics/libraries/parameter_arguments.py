@@ -104,6 +104,9 @@ def held_leaves(groups: Groups) -> tuple[set[Leaf], bool]:
             for option in options(value):
                 if isinstance(option, Leaf):
                     held.add(option)
+                elif isinstance(option, Unknown):
+                    held |= option.taint
+                    more = True
                 elif isinstance(option, (Unknown, Container, Iterator_, Instance, DictObj, Const)):
                     more = True
     return held, more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -468,6 +468,11 @@ def _setattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return NONE
 
 
+def _vars(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(0, "object") or UNKNOWN
+    return attributes.get_attribute(it, value, "__dict__", node) if isinstance(value, Instance) else UNKNOWN
+
+
 def _type(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     value = arguments.get(0, "object")
     return value.cls if isinstance(value, Instance) else UNKNOWN
@@ -571,7 +576,8 @@ def call_text_method(it: Interpreter, owner: Const | Text, name: str, arguments:
     if isinstance(owner, Text):
         return _partly_known_text(owner, name, arguments)
     text = owner.value
-    values = [v.value for v in arguments.positional if isinstance(v, Const)]
+    plain = [_plain(v) for v in arguments.positional]
+    values = [value for value in plain if value is not NotImplemented]
     if not isinstance(text, str) or len(values) != len(arguments.positional) or arguments.keywords:
         return UNKNOWN
     if name not in _TEXT_METHODS:
@@ -585,6 +591,16 @@ def call_text_method(it: Interpreter, owner: Const | Text, name: str, arguments:
     return Const(result)
 
 
+def _plain(value: Value) -> Any:
+    """A constant, or a tuple of them; ``NotImplemented`` for anything else."""
+    if isinstance(value, Const):
+        return value.value
+    if isinstance(value, Container) and not value.items.open:
+        parts = tuple(_plain(part) for part in value.items.values)
+        return NotImplemented if NotImplemented in parts else parts
+    return NotImplemented
+
+
 _TEXT_METHODS = frozenset(
     "startswith endswith split rsplit lower upper strip lstrip rstrip replace find count isdigit title "
     "capitalize removeprefix removesuffix partition".split()
@@ -592,17 +608,16 @@ _TEXT_METHODS = frozenset(
 
 
 def _partly_known_text(owner: Text, name: str, arguments: Arguments) -> Value:
-    wanted = arguments.get(0, "prefix")
-    if not isinstance(wanted, Const) or not isinstance(wanted.value, str):
+    wanted = _plain(arguments.get(0, "prefix") or UNKNOWN)
+    choices = wanted if isinstance(wanted, tuple) else (wanted,)
+    if name not in ("startswith", "endswith") or not all(isinstance(choice, str) for choice in choices):
         return UNKNOWN
-    if name in ("startswith", "endswith"):
-        piece = owner.pieces[0 if name == "startswith" else -1]
-        if isinstance(piece, str):
-            if getattr(piece, name)(wanted.value):
-                return TRUE
-            if not getattr(wanted.value, name)(piece):
-                return FALSE
-    return UNKNOWN
+    piece = owner.pieces[0 if name == "startswith" else -1]
+    if not isinstance(piece, str):
+        return UNKNOWN
+    if any(getattr(piece, name)(choice) for choice in choices):
+        return TRUE
+    return FALSE if not any(getattr(choice, name)(piece) for choice in choices) else UNKNOWN
 
 
 _FUNCTIONS: dict[str, Handler] = {
@@ -639,6 +654,7 @@ _FUNCTIONS: dict[str, Handler] = {
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
     "builtins.type": _type,
+    "builtins.vars": _vars,
     "builtins.id": _identity,
     "builtins.int": _number,
     "builtins.float": _number,

@@ -95,7 +95,8 @@ def _in_place(
 ) -> Value:
     leaf = owner if isinstance(owner, Leaf) else owner.alias
     if leaf is not None and name not in INITIALISERS:
-        it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
+        if leaf.requires_grad is not False or leaf.is_parameter:
+            it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
     if isinstance(owner, Leaf):
         return owner
     result = expressions.flow(it, values)
@@ -103,10 +104,12 @@ def _in_place(
 
 
 def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import attributes
+
     wanted = arguments.get(0, "requires_grad")
     known = True if wanted is None else wanted.value if isinstance(wanted, Const) else None
     if isinstance(owner, Leaf):
-        it.heap.set(owner.slots, "requires_grad", known if isinstance(known, bool) else None)
+        attributes.set_requires_grad(it, owner, known if isinstance(known, bool) else None)
         return owner
     if owner.deps or wanted == FALSE:
         return owner

@@ -128,7 +128,7 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     from optlint.semantics import calls
 
     values = arguments.all_values()
-    if name in tensor_ops.DETACHING_FUNCTIONS:
+    if name in tensor_ops.DETACHING_FUNCTIONS or name.endswith(("from_numpy", "Tensor")):
         return _rewrapped(it, name, arguments, node)
     if name in tensor_ops.FRESH_TENSOR_FUNCTIONS:
         return _fresh(it, name, arguments, node)
@@ -188,13 +188,8 @@ def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) 
         known = None
     leaf = Leaf(it.site(node), is_parameter=False, requires_grad=known, ndim=_ndim(name, arguments))
     given = arguments.positional[0] if arguments.positional else None
-    # A tensor made from data of the program's (an image, a batch) is an input; one made from numbers is a weight.
-    leaf.fresh = not name.endswith(("from_numpy", "as_tensor")) and not (
-        name.endswith(("tensor", "Tensor", "Variable"))
-        and isinstance(given, (Unknown, Flow))
-        or isinstance(given, Leaf)
-        and not given.fresh
-    )
+    # A tensor made of an array that the program got from elsewhere is an input, no weight.
+    leaf.fresh = not name.endswith(("from_numpy", "as_tensor")) and not (isinstance(given, Leaf) and not given.fresh)
     return leaf
 
 
@@ -519,12 +514,13 @@ def _apply(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CST
 
 
 def _requires_grad_(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import attributes
+
     wanted = arguments.get(0, "requires_grad")
     known = True if wanted is None else wanted.value if isinstance(wanted, Const) else None
     for entry in modules.parameters(it, owner).parameters:
-        it.heap.set(
-            entry.leaf.slots, "requires_grad", known if entry.certain and isinstance(known, bool) else None
-        )
+        sure = entry.certain and isinstance(known, bool)
+        attributes.set_requires_grad(it, entry.leaf, bool(known) if sure else None)
     return owner
 
 

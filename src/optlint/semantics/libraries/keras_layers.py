@@ -1,0 +1,97 @@
+"""The layers and ready-made models of Keras: which have weights to train, which wrap others.
+
+The interpreter asks by name, whichever package the layer is imported from; a test builds them under the real Keras.
+Must not know syntax or abstract values: arguments are Python constants, ``UNKNOWN`` or None where not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class KerasLayer(NamedTuple):
+    """A class of ``keras.layers``.
+
+    ``has_weights`` says whether it has weights that training changes unless it is frozen; None: its arguments, or
+    the layers that it is given, decide (ask ``has_weights()``). ``wraps``: it is given other layers or cells.
+    """
+
+    name: str
+    has_weights: bool | None
+    wraps: bool
+
+
+#: Import prefixes, longest first, and the generations of Keras that each may mean.
+KERAS_PREFIXES: Final[Mapping[str, frozenset[int]]] = MappingProxyType(
+    {
+        "tensorflow.compat.v1.keras": frozenset({2, 3}),
+        "tensorflow.compat.v2.keras": frozenset({2, 3}),
+        "tensorflow.contrib.keras": frozenset({2}),
+        "tensorflow.python.keras": frozenset({2}),
+        "tensorflow.keras": frozenset({2, 3}),
+        "tf_keras.src": frozenset({2}),
+        "tf_keras.api": frozenset({2}),
+        "tf_keras": frozenset({2}),
+        "keras.api": frozenset({2, 3}),
+        "keras.src": frozenset({2, 3}),
+        "keras": frozenset({2, 3}),
+    }
+)
+
+_WITH_WEIGHTS: Final = (
+    "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D"
+    " Convolution1D Convolution1DTranspose Convolution2D Convolution2DTranspose Convolution3D"
+    " Convolution3DTranspose CuDNNGRU CuDNNLSTM Dense DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU"
+    " GRUCell GroupQueryAttention LSTM LSTMCell LocallyConnected1D LocallyConnected2D MultiHeadAttention PReLU"
+    " RMSNormalization ReversibleEmbedding SeparableConv1D SeparableConv2D SeparableConvolution1D"
+    " SeparableConvolution2D SimpleRNN SimpleRNNCell"
+)
+
+_WITHOUT_WEIGHTS: Final = (
+    "Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D"
+    " AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AlphaDropout AugMix AutoContrast Average"
+    " AveragePooling1D AveragePooling2D AveragePooling3D AvgPool1D AvgPool2D AvgPool3D CategoryEncoding CenterCrop"
+    " Concatenate ContrastLimitedAdaptiveHistogramEqualization Cropping1D Cropping2D Cropping3D CutMix"
+    " Discretization Dot Dropout ELU Equalization Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D"
+    " GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D GlobalAvgPool3D"
+    " GlobalMaxPool1D GlobalMaxPool2D GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"
+    " HashedCrossing Hashing Identity InputLayer IntegerLookup LeakyReLU Masking MaxNumBoundingBoxes MaxPool1D"
+    " MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram Minimum MixUp Multiply"
+    " Normalization Permute RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast"
+    " RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight"
+    " RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation"
+    " RandomSharpness RandomShear RandomTranslation RandomWidth RandomZoom ReLU RepeatVector Rescaling Reshape"
+    " Resizing Softmax Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D StringLookup"
+    " Subtract TextVectorization ThresholdedReLU UnitNormalization UpSampling1D UpSampling2D UpSampling3D"
+    " ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+)
+
+#: Are given other layers or cells, and have their weights.
+_WRAPPERS: Final = (
+    "Bidirectional Pipeline RNN SpectralNormalization StackedRNNCells TimeDistributed Wrapper"
+)
+
+#: What they hold is made by the program, or by another framework.
+_OPEN: Final = "AbstractRNNCell DenseFeatures FlaxLayer JaxLayer Lambda Layer TFSMLayer TorchModuleWrapper"
+
+#: Have weights unless these arguments are all false.
+_ONLY_IF: Final[Mapping[str, Mapping[str, bool]]] = MappingProxyType(
+    {
+        "AdditiveAttention": {"use_scale": True},
+        "BatchNormalization": {"center": True, "scale": True},
+        "GroupNormalization": {"center": True, "scale": True},
+        "LayerNormalization": {"center": True, "scale": True},
+        "SyncBatchNormalization": {"center": True, "scale": True},
+    }
+)
+
+_LAYERS: Final[Mapping[str, KerasLayer]] = MappingProxyType(
+    {
+        **{name: KerasLayer(name, True, False) for name in _WITH_WEIGHTS.split()},
+        **{name: KerasLayer(name, False, False) for name in _WITHOUT_WEIGHTS.split()},
+        **{name: KerasLayer(name, None, True) for name in _WRAPPERS.split()},
+        **{name: KerasLayer(name, None, False) for name in (*_OPEN.split(), *_ONLY_IF, "Attention")},
+    }
+)
