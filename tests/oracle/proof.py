@@ -74,7 +74,7 @@ class Runners:
 
 
 def faults_of(fixture: Fixture, runners: Runners) -> list[str]:
-    """What is wrong with a fixture's claims. Raises CannotRunError when they cannot be tried, and FixtureError."""
+    """What is wrong with a fixture's claims. Raises CannotRunError (not possible here) and FixtureError."""
     header = fixture.header()
     if header.oracle is Oracle.NONE:
         if header.claims:
