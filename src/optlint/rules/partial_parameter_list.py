@@ -87,8 +87,8 @@ for _ in range(3):
         whose = f" of `{left.model_name}`" if left.model_name else ""
         if left.whole:
             message = (
-                f"no optimizer holds the parameters of `{left.model_name}`: gradients reach them, "
-                "but they keep their initial values"
+                f"no optimizer holds `{left.model_name}` ({names}): gradients reach it, "
+                "but it keeps its initial values"
             )
             fix = f"give them to an optimizer: `{left.optimizer_name}({left.model_name}.parameters(), …)`"
         else:

@@ -220,6 +220,7 @@ def _collapsed(everything: tuple[NamedParameter, ...], guilty: list[NamedParamet
     chosen = {entry.path for entry in guilty}
     names: dict[str, None] = {}
     for entry in guilty:
+        # With nothing else to compare with, a whole network is told by its top-level parts.
         for depth in range(1, len(entry.path) + 1):
             prefix = entry.path[:depth]
             if all(other.path in chosen for other in everything if other.path[:depth] == prefix):
@@ -251,7 +252,8 @@ def _whole_left_out(run: Run, model: Instance, missing: list[NamedParameter], lo
         return None
     name = run.name_of(model) or run.class_name(model)
     made = ((name, model.site),) if model.site is not None else ()
-    return LeftOut(built.site, built.optimizer.cls_name, name, name, (name,), made, whole=True)
+    names = _collapsed((), guilty)
+    return LeftOut(built.site, built.optimizer.cls_name, name, name, names, made, whole=True)
 
 
 def _has_parameters(entries: list[NamedParameter]) -> bool:

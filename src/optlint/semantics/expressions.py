@@ -162,7 +162,7 @@ def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
     leaves: set[Leaf] = set()
     cuts: set[tuple[Leaf, Cut]] = set()
     for value in values:
-        leaves |= modules.reachable_leaves(it, value)
+        leaves |= {leaf for leaf in modules.reachable_leaves(it, value) if leaf.requires_grad is not False}
         cuts |= sources(it, [value])[1] if not isinstance(value, Instance) else set()
     if it.no_grad and not it.unknown_grad_mode:
         here = Cut("no_grad", it.no_grad[-1], "no_grad", it.steps)

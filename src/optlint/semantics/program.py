@@ -5,6 +5,7 @@ Rules ask the questions below; what a parameter is, who holds it and whether gra
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -175,7 +176,8 @@ class Run:
 
     def used_by_other_files(self, model: Instance, attribute: str) -> bool:
         """Whether another file of the project mentions the attribute together with an optimizer."""
-        return self.interpreter.project.mentions(f".{attribute}", self.path)
+        stem = os.path.splitext(os.path.basename(self.path))[0]
+        return self.interpreter.project.mentions(attribute, (stem, model.cls.name), self.path)
 
     # -- questions of the rules --------------------------------------------------------------------------------------
 

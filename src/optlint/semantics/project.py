@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from optlint.syntax.source_module import SourceModule
@@ -94,15 +94,16 @@ class Project:
             self._roots[folder] = tuple(dict.fromkeys((*self._src, *_folders_above(folder))))
         return self._roots[folder]
 
-    def mentions(self, text: str, importer: str) -> bool:
-        """Whether another Python file near ``importer`` has ``text`` and speaks of an optimizer."""
+    def mentions(self, attribute: str, names: Sequence[str], importer: str) -> bool:
+        """Whether another file of the project that speaks of an optimizer and of one of ``names`` uses an attribute."""
         own = os.path.abspath(importer)
-        pattern = re.compile(re.escape(text) + r"\b")
+        pattern = re.compile(rf"\.{re.escape(attribute)}\b")
+        about = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
         for file in self._neighbours(importer):
             if os.path.abspath(file) == own:
                 continue
             content = self._read(file)
-            if content is None or "optim" not in content:
+            if content is None or "optim" not in content or not about.search(content):
                 continue
             if pattern.search(content) or _COLLECTS_ANY.search(content):
                 return True
