@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from optlint.semantics.libraries import optimizers, tensor_ops, torch_nn
+from optlint.semantics.libraries import keras_layers, model_zoo, optimizers, tensor_ops, torch_nn
 from optlint.semantics.libraries.torch_nn import UNKNOWN, LibraryParameter
 
 # Required constructor arguments of every class of torch.nn that has any, by the start of the name.
@@ -643,13 +643,300 @@ def test_grad_modes_switch_the_graph() -> None:
             assert not (leaf * 2).requires_grad
 
 
+# --- ready-made models ---
+
+
+@pytest.mark.parametrize(
+    ("qualified_name", "arguments", "family", "head", "pretrained"),
+    [
+        ("torchvision.models.resnet18", {}, "torchvision.resnet", "fc", False),
+        ("torchvision.models.resnet.resnet50", {"weights": "DEFAULT"}, "torchvision.resnet", "fc", True),
+        ("torchvision.models.vgg16", {"pretrained": True}, "torchvision.vgg", "classifier", True),
+        ("torchvision.models.vgg16", {"weights": UNKNOWN}, "torchvision.vgg", "classifier", None),
+        ("torchvision.models.vit_b_16", {"weights": None}, "torchvision.vit", "heads.head", False),
+        ("torchvision.models.swin_t", {}, "torchvision.swin", "head", False),
+        ("torchvision.models.get_model", {"name": "resnet18"}, "torchvision.resnet", "fc", False),
+        (
+            "torchvision.models.detection.fasterrcnn_resnet50_fpn",
+            {},
+            "torchvision.fasterrcnn",
+            "roi_heads.box_predictor",
+            None,
+        ),
+        ("timm.create_model", {"model_name": "resnet50", "pretrained": True}, "timm", "fc", True),
+        ("timm.create_model", {"model_name": "resnet50", "num_classes": 0}, "timm", "", False),
+        ("timm.create_model", {"model_name": UNKNOWN}, "timm", "", False),
+        ("transformers.AutoModel.from_pretrained", {}, "transformers", "", True),
+        ("transformers.BertModel", {}, "transformers", "", False),
+        ("transformers.models.bert.modeling_bert.BertModel", {}, "transformers", "", False),
+        (
+            "transformers.BertForSequenceClassification.from_pretrained",
+            {},
+            "transformers",
+            "classifier",
+            True,
+        ),
+        ("transformers.GPT2LMHeadModel.from_pretrained", {}, "transformers", "lm_head", True),
+        ("transformers.AutoModelForCausalLM.from_config", {}, "transformers", "", False),
+        ("diffusers.UNet2DModel", {}, "diffusers", "", False),
+        (
+            "torch.hub.load",
+            {"repo_or_dir": "pytorch/vision:v0.10.0", "model": "resnet18", "pretrained": True},
+            "torchvision.resnet",
+            "fc",
+            True,
+        ),
+        (
+            "segmentation_models_pytorch.Unet",
+            {},
+            "segmentation_models_pytorch",
+            "segmentation_head",
+            None,
+        ),
+        (
+            "efficientnet_pytorch.EfficientNet.from_pretrained",
+            {},
+            "efficientnet_pytorch",
+            "_fc",
+            True,
+        ),
+    ],
+)
+def test_ready_made_models(
+    qualified_name: str, arguments: dict[str, object], family: str, head: str, pretrained: bool | None
+) -> None:
+    found = model_zoo.library_model(qualified_name, arguments)
+    assert found is not None
+    assert (found.family, ".".join(found.heads), found.pretrained) == (family, head, pretrained)
+
+
+@pytest.mark.parametrize(
+    "qualified_name",
+    [
+        "torchvision.transforms.Resize",
+        "torchvision.models.ResNet50_Weights",
+        "torchvision.models.detection.backbone_utils.resnet_fpn_backbone",
+        "torchvision.models.detection.faster_rcnn.FastRCNNPredictor",
+        "timm.optim.create_optimizer",
+        "timm.data.create_dataset",
+        "transformers.AutoTokenizer.from_pretrained",
+        "transformers.AutoConfig.from_pretrained",
+        "transformers.DataCollatorForLanguageModeling",
+        "transformers.TFBertModel.from_pretrained",
+        "transformers.TrainingArguments",
+        "transformers.get_linear_schedule_with_warmup",
+        "torch.hub.load",
+        "torch.nn.Linear",
+        "segmentation_models_pytorch.losses.DiceLoss",
+        "diffusers.DDPMScheduler",
+        "mylib.resnet18",
+        "torchvision",
+    ],
+)
+def test_other_things_are_no_models(qualified_name: str) -> None:
+    assert model_zoo.library_model(qualified_name, {}) is None
+
+
+def test_heads_and_children_of_torchvision_are_the_real_ones() -> None:
+    torch = pytest.importorskip("torch")
+    models = pytest.importorskip("torchvision", exc_type=(ImportError, RuntimeError)).models
+    for name in ("alexnet", "resnet18", "mobilenet_v2", "vgg11", "vit_b_16", "swin_t", "squeezenet1_0"):
+        found = model_zoo.library_model(f"torchvision.models.{name}", {})
+        assert found is not None
+        with torch.device("meta"):
+            model = getattr(models, name)()
+        assert {child for child, _ in model.named_children()} == set(found.children)
+        head = model
+        for part in found.heads:
+            head = getattr(head, part)
+        assert list(head.parameters())
+
+
+# --- Keras ---
+
+# Arguments and input shape with which each layer can be built; those not named take none and 2 by 8.
+KERAS_BUILDS: dict[str, tuple[dict[str, Any], Any]] = {
+    "AdditiveAttention": ({}, [(2, 3, 4), (2, 3, 4)]),
+    "Attention": ({}, [(2, 3, 4), (2, 3, 4)]),
+    "ConvLSTM1D": ({"filters": 2, "kernel_size": 2}, (2, 3, 8, 3)),
+    "ConvLSTM2D": ({"filters": 2, "kernel_size": 2}, (2, 3, 8, 8, 3)),
+    "ConvLSTM3D": ({"filters": 2, "kernel_size": 2}, (2, 3, 8, 8, 8, 3)),
+    "Dense": ({"units": 3}, (2, 8)),
+    "DepthwiseConv1D": ({"kernel_size": 2}, (2, 8, 3)),
+    "DepthwiseConv2D": ({"kernel_size": 2}, (2, 8, 8, 3)),
+    "EinsumDense": ({"equation": "ab,bc->ac", "output_shape": 4}, (2, 8)),
+    "Embedding": ({"input_dim": 5, "output_dim": 3}, (2, 8)),
+    "GRU": ({"units": 3}, (2, 4, 8)),
+    "GRUCell": ({"units": 3}, (2, 8)),
+    "GroupNormalization": ({"groups": 2}, (2, 8)),
+    "GroupQueryAttention": (
+        {"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 1},
+        [(2, 3, 4), (2, 3, 4)],
+    ),
+    "LSTM": ({"units": 3}, (2, 4, 8)),
+    "LSTMCell": ({"units": 3}, (2, 8)),
+    "MultiHeadAttention": ({"num_heads": 2, "key_dim": 2}, [(2, 3, 4), (2, 3, 4)]),
+    "ReversibleEmbedding": ({"input_dim": 5, "output_dim": 3}, (2, 8)),
+    "STFTSpectrogram": ({"frame_length": 8, "frame_step": 4, "fft_length": 8}, (2, 32)),
+    "SimpleRNN": ({"units": 3}, (2, 4, 8)),
+    "SimpleRNNCell": ({"units": 3}, (2, 8)),
+}
+
+for _dimensions in (1, 2, 3):
+    _shape = (2, *(8,) * _dimensions, 3)
+    for _name in ("Conv{}D", "Conv{}DTranspose", "Convolution{}D", "Convolution{}DTranspose"):
+        KERAS_BUILDS[_name.format(_dimensions)] = ({"filters": 2, "kernel_size": 2}, _shape)
+    for _name in ("SeparableConv{}D", "SeparableConvolution{}D"):
+        KERAS_BUILDS[_name.format(_dimensions)] = ({"filters": 2, "kernel_size": 2}, _shape)
+
+KERAS_VARIANTS = [
+    ("AdditiveAttention", {"use_scale": False}),
+    ("Attention", {"use_scale": True}),
+    ("Attention", {"score_mode": "concat"}),
+    ("BatchNormalization", {"center": False}),
+    ("BatchNormalization", {"center": False, "scale": False}),
+    ("Dense", {"use_bias": False}),
+    ("GroupNormalization", {"center": False, "scale": False}),
+    ("LayerNormalization", {"center": False, "scale": False}),
+    ("LayerNormalization", {"scale": False}),
+]
+
+
+def built(name: str, more: dict[str, Any]) -> Any:
+    """Build a layer of the real Keras."""
+    keras = pytest.importorskip("keras")
+    arguments, shape = KERAS_BUILDS.get(name, ({}, (2, 8)))
+    made = getattr(keras.layers, name)(**arguments, **more)
+    made.build(*shape) if isinstance(shape, list) and name != "Attention" else made.build(shape)
+    return made
+
+
+def keras_cases() -> list[tuple[str, dict[str, Any]]]:
+    """Every layer that a test can build by itself, then those whose arguments decide."""
+    names = {*KERAS_BUILDS, "BatchNormalization", "LayerNormalization", "PReLU", "RMSNormalization"}
+    return [*((name, {}) for name in sorted(names & keras_layers.known_layers())), *KERAS_VARIANTS]
+
+
+@pytest.mark.parametrize(("name", "arguments"), keras_cases())
+def test_keras_layers_have_the_weights_that_the_table_says(name: str, arguments: dict[str, Any]) -> None:
+    layer = built(name, arguments)
+    assert layer.weights or not layer.trainable_weights
+    assert keras_layers.has_weights(name, arguments) is bool(layer.trainable_weights)
+
+
+def test_keras_layers_without_weights_have_none() -> None:
+    keras = pytest.importorskip("keras")
+    required: dict[str, tuple[Any, ...]] = {
+        "Activation": ("relu",),
+        "CategoryEncoding": (4,),
+        "CenterCrop": (2, 2),
+        "Discretization": ([0.0, 1.0],),
+        "Dot": (1,),
+        "Dropout": (0.1,),
+        "Equalization": (),
+        "GaussianDropout": (0.1,),
+        "GaussianNoise": (0.1,),
+        "HashedCrossing": (3,),
+        "Hashing": (3,),
+        "InputLayer": ((3,),),
+        "MaxNumBoundingBoxes": (3,),
+        "Permute": ((1, 2),),
+        "RandomCrop": (2, 2),
+        "RepeatVector": (2,),
+        "Rescaling": (0.5,),
+        "Reshape": ((2, 2),),
+        "Resizing": (2, 2),
+    }
+    guesses: tuple[tuple[Any, ...], ...] = ((), (2,), (0.1,), ((2,),), (0.1, 0.1))
+    for name in sorted(keras_layers.known_layers()):
+        if keras_layers.has_weights(name, {}) is not False or not hasattr(keras.layers, name):
+            continue
+        if name in {"Attention", "AdditiveAttention"}:
+            continue
+        made = None
+        for arguments in (required[name],) if name in required else guesses:
+            with contextlib.suppress(TypeError, ValueError):
+                made = made or getattr(keras.layers, name)(*arguments)
+        assert made is not None, name
+        with contextlib.suppress(Exception):  # some check the shape of their input here
+            made.build((2, 8, 8, 3))
+        assert not made.trainable_weights, name
+
+
+def test_every_keras_layer_is_known() -> None:
+    keras = pytest.importorskip("keras")
+    base = keras.layers.Layer
+    real = {n for n, c in vars(keras.layers).items() if inspect.isclass(c) and issubclass(c, base)}
+    assert real <= keras_layers.known_layers()
+    # What only Keras 2 has.
+    assert keras_layers.known_layers() - real == {
+        "AbstractRNNCell",
+        "CuDNNGRU",
+        "CuDNNLSTM",
+        "DenseFeatures",
+        "LocallyConnected1D",
+        "LocallyConnected2D",
+        "RandomHeight",
+        "RandomWidth",
+        "SyncBatchNormalization",
+        "ThresholdedReLU",
+    }
+    wrappers = {n for n in real if issubclass(getattr(keras.layers, n), keras.layers.Wrapper)}
+    known = {n for n in real if (found := keras_layers.layer(f"keras.layers.{n}")) and found.wraps}
+    assert wrappers | {"Pipeline", "RNN", "StackedRNNCells"} == known | {"RNN"} - {"LSTM", "GRU"}
+
+
+def test_keras_applications_are_the_real_ones() -> None:
+    keras = pytest.importorskip("keras")
+    real = {
+        name: tuple(inspect.signature(value).parameters)
+        for name, value in vars(keras.applications).items()
+        if name[0].isupper() and callable(value)
+    }
+    assert dict(keras_layers.APPLICATIONS) == real
+
+
+@pytest.mark.parametrize(
+    ("qualified_name", "name"),
+    [
+        ("keras.layers.Dense", "Dense"),
+        ("tensorflow.keras.layers.Dense", "Dense"),
+        ("tf_keras.layers.Dense", "Dense"),
+        ("tf_keras.src.layers.core.dense.Dense", "Dense"),
+        ("keras.src.layers.core.dense.Dense", "Dense"),
+        ("tensorflow.python.keras.layers.core.Dense", "Dense"),
+        ("tensorflow.keras.layers.experimental.preprocessing.Resizing", "Resizing"),
+        ("keras.layers.convolutional.Conv2D", "Conv2D"),
+        ("keras.Layer", "Layer"),
+        ("keras.engine.base_layer.Layer", "Layer"),
+        ("keras.layers.Unheard", None),
+        ("keras.Dense", None),
+        ("keras.models.Sequential", None),
+        ("keras.layers", None),
+        ("mykeras.layers.Dense", None),
+    ],
+)
+def test_keras_layers_by_any_of_their_names(qualified_name: str, name: str | None) -> None:
+    found = keras_layers.layer(qualified_name)
+    assert (found and found.name) == name
+
+
+def test_keras_arguments_that_are_not_known_decide_nothing() -> None:
+    assert keras_layers.has_weights("BatchNormalization", {"center": UNKNOWN, "scale": False}) is None
+    assert keras_layers.has_weights("BatchNormalization", {"center": None, "scale": True}) is True
+    assert keras_layers.has_weights("Attention", {"score_mode": UNKNOWN}) is None
+    assert keras_layers.has_weights("Bidirectional", {}) is None
+    assert keras_layers.has_weights("Unheard", {}) is None
+    assert keras_layers.KERAS_PREFIXES["tf_keras"] == {2}
+
+
 # --- all tables ---
 
 
 def test_the_tables_import_no_framework() -> None:
     program = (
         "import sys\n"
-        "from optlint.semantics.libraries import torch_nn\n"
+        "from optlint.semantics.libraries import keras_layers, model_zoo, optimizers, tensor_ops, torch_nn\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "assert not loaded & {'torch', 'keras', 'tensorflow', 'numpy', 'libcst'}, loaded\n"
     )

@@ -1,7 +1,7 @@
 """The layers and ready-made models of Keras: which have weights to train, which wrap others.
 
-The interpreter asks by name, whichever package the layer is imported from; a test builds them under the real Keras.
-Must not know syntax or abstract values: arguments are Python constants, ``UNKNOWN`` or None where not known.
+The interpreter asks by name, whichever package the layer is imported from; a test builds them under the real
+Keras. Must not know syntax or abstract values: arguments are constants, ``UNKNOWN`` or None where not known.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _WITH_WEIGHTS: Final = (
     " Convolution3DTranspose CuDNNGRU CuDNNLSTM Dense DepthwiseConv1D DepthwiseConv2D EinsumDense Embedding GRU"
     " GRUCell GroupQueryAttention LSTM LSTMCell LocallyConnected1D LocallyConnected2D MultiHeadAttention PReLU"
     " RMSNormalization ReversibleEmbedding SeparableConv1D SeparableConv2D SeparableConvolution1D"
-    " SeparableConvolution2D SimpleRNN SimpleRNNCell"
+    " SeparableConvolution2D SimpleRNN SimpleRNNCell STFTSpectrogram"
 )
 
 _WITHOUT_WEIGHTS: Final = (
@@ -69,9 +69,7 @@ _WITHOUT_WEIGHTS: Final = (
 )
 
 #: Are given other layers or cells, and have their weights.
-_WRAPPERS: Final = (
-    "Bidirectional Pipeline RNN SpectralNormalization StackedRNNCells TimeDistributed Wrapper"
-)
+_WRAPPERS: Final = "Bidirectional Pipeline RNN SpectralNormalization StackedRNNCells TimeDistributed Wrapper"
 
 #: What they hold is made by the program, or by another framework.
 _OPEN: Final = "AbstractRNNCell DenseFeatures FlaxLayer JaxLayer Lambda Layer TFSMLayer TorchModuleWrapper"
@@ -95,3 +93,92 @@ _LAYERS: Final[Mapping[str, KerasLayer]] = MappingProxyType(
         **{name: KerasLayer(name, None, False) for name in (*_OPEN.split(), *_ONLY_IF, "Attention")},
     }
 )
+
+_TOP: Final = "include_top weights input_tensor input_shape pooling classes classifier_activation"
+
+#: Ready-made models of ``keras.applications`` and the positional arguments of their constructors.
+#: With ``include_top`` (the default) they end in a classifier of their own.
+APPLICATIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        name: tuple(arguments.split())
+        for names, arguments in {
+            "DenseNet121 DenseNet169 DenseNet201 EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3"
+            " EfficientNetB4 EfficientNetB5 EfficientNetB6 EfficientNetB7 InceptionResNetV2 InceptionV3 ResNet101"
+            " ResNet101V2 ResNet152 ResNet152V2 ResNet50 ResNet50V2 VGG16 VGG19 Xception": f"{_TOP} name",
+            "EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M"
+            " EfficientNetV2S": f"{_TOP} include_preprocessing name",
+            "ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge": (
+                f"{_TOP} name".replace("include_top", "include_top include_preprocessing")
+            ),
+            "NASNetLarge NASNetMobile": (
+                "input_shape include_top weights input_tensor pooling classes classifier_activation name"
+            ),
+            "MobileNet": (
+                "input_shape alpha depth_multiplier dropout include_top weights input_tensor pooling classes"
+                " classifier_activation name"
+            ),
+            "MobileNetV2": (
+                "input_shape alpha include_top weights input_tensor pooling classes classifier_activation name"
+            ),
+            "MobileNetV3Large MobileNetV3Small": (
+                "input_shape alpha minimalistic include_top weights input_tensor classes pooling dropout_rate"
+                " classifier_activation include_preprocessing name"
+            ),
+        }.items()
+        for name in names.split()
+    }
+)
+
+
+def layer(qualified_name: str) -> KerasLayer | None:
+    """Return what is known of a layer class, under any of the packages and modules that have it.
+
+    ``keras.layers.Dense``, ``tensorflow.keras.layers.Dense``, ``keras.src.layers.core.dense.Dense`` and
+    ``tensorflow.keras.layers.experimental.preprocessing.Resizing`` are found; None for what is no layer of Keras.
+    """
+    prefix = next((prefix for prefix in KERAS_PREFIXES if qualified_name.startswith(f"{prefix}.")), None)
+    if prefix is None:
+        return None
+    home, _, rest = qualified_name[len(prefix) + 1 :].partition(".")
+    if home in {"layers", "engine"} and rest:
+        return _LAYERS.get(rest.rpartition(".")[2])
+    # `keras.Layer` stands at the top as well.
+    return _LAYERS.get(home) if home == "Layer" and not rest else None
+
+
+def known_layers() -> frozenset[str]:
+    """Return the names of all layer classes that ``layer`` knows."""
+    return frozenset(_LAYERS)
+
+
+def has_weights(name: str, arguments: Mapping[str, object]) -> bool | None:
+    """Say whether a layer has weights to train, given its constructor arguments by name.
+
+    ``name`` is ``KerasLayer.name``. None when that cannot be said: the layer wraps others, its code is the
+    program's, or an argument that decides is ``UNKNOWN`` or None.
+    """
+    known = _LAYERS.get(name)
+    if known is None or known.has_weights is not None or known.wraps:
+        return known.has_weights if known is not None else None
+    if name == "Attention":
+        return _attention_has_weights(arguments)
+    if name not in _ONLY_IF:
+        return None
+    values = [_truth(arguments.get(argument, default)) for argument, default in _ONLY_IF[name].items()]
+    return _any(values)
+
+
+def _attention_has_weights(arguments: Mapping[str, object]) -> bool | None:
+    mode = arguments.get("score_mode", "dot")
+    concatenates = mode == "concat" if isinstance(mode, str) else None
+    return _any([_truth(arguments.get("use_scale", False)), concatenates])
+
+
+def _truth(value: object) -> bool | None:
+    return bool(value) if isinstance(value, (bool, int)) else None
+
+
+def _any(values: list[bool | None]) -> bool | None:
+    if True in values:
+        return True
+    return None if None in values else False
