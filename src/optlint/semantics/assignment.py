@@ -48,8 +48,8 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
 
 def _written_by_hand(it: Interpreter, target: Value, node: cst.CSTNode) -> None:
     leaf = target if isinstance(target, Leaf) else target.alias if isinstance(target, Flow) else None
-    if leaf is not None and (leaf.is_parameter or leaf.requires_grad is not False):
-        it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
+    if leaf is not None:
+        it.record_hand_update(leaf, node)
 
 
 def augment(it: Interpreter, node: cst.AugAssign) -> None:

@@ -82,7 +82,7 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
     if isinstance(owner, Super):
         return _super_attribute(it, owner, name)
     if isinstance(owner, Optimizer):
-        return _optimizer_attribute(owner, name)
+        return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Unknown):
         return Method(owner, name) if owner.taint else UNKNOWN_ATTRIBUTES.get(name, owner)
     if isinstance(owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)):
@@ -208,13 +208,17 @@ def _tensor_attribute(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.
     return Method(owner, name)
 
 
-def _optimizer_attribute(owner: Optimizer, name: str) -> Value:
+def _optimizer_attribute(it: Interpreter, owner: Optimizer, name: str) -> Value:
     if name == "param_groups":
-        groups = tuple(
-            DictObj(Entries({"params": Container("list", g.params or Items((), True)), **g.settings}, True))
-            for g in owner.groups.groups
-        )
-        return Container("list", Items(groups, owner.groups.open))
+        view = owner.slots.get("#param_groups")
+        if not isinstance(view, Container):
+            groups = tuple(
+                DictObj(Entries({"params": Container("list", g.params or Items((), True)), **g.settings}, True))
+                for g in owner.groups.groups
+            )
+            view = Container("list", Items(groups, owner.groups.open))
+            it.heap.set(owner.slots, "#param_groups", view)
+        return view
     if name == "state":
         return UNKNOWN
     return Method(owner, name)
@@ -283,6 +287,6 @@ def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, n
         known = value.value if isinstance(value, Const) and isinstance(value.value, bool) else None
         set_requires_grad(it, owner, known)
     elif name == "data":
-        it.record(events.HandUpdated(it.site(node), bool(it.conditional), owner))
+        it.record_hand_update(owner, node)
     elif name == "grad" and value != NONE:
         it.record(events.GradientRead(it.site(node), bool(it.conditional), owner))

@@ -73,6 +73,8 @@ def left_out(run: Run) -> Iterator[LeftOut]:
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#copied") or model.slots.get("#pretrained"):
             continue
+        if attributes.user_method(model, "parameters") or attributes.user_method(model, "named_parameters"):
+            continue  # the class says itself which parameters count
         listing = run.parameters(model)
         held = [entry for entry in listing.parameters if entry.leaf in run.held]
         missing = [entry for entry in listing.parameters if entry.leaf not in run.held]
@@ -324,12 +326,12 @@ def _raw_leaves(value: Value, depth: int = 0) -> Iterator[Leaf]:
 
 def _assigned_at(run: Run, model: Instance, leaf: Leaf) -> Site | None:
     """Where the constructor (or a method that it calls) put the tensor on the module."""
-    for event in run.of(events.AttributeSet):
-        if event.owner is model and event.constructing and leaf in set(_raw_leaves(event.value)):
-            return event.site
     for added in run.of(events.ElementAdded):
         if added.leaf is leaf and any(added.container is value for _, value in model.members()):
             return added.site
+    for event in run.of(events.AttributeSet):
+        if event.owner is model and event.constructing and leaf in set(_raw_leaves(event.value)):
+            return event.site
     in_list = any(
         event.owner is model and event.constructing and isinstance(event.value, (Container, DictObj))
         for event in run.of(events.AttributeSet)

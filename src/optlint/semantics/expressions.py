@@ -135,7 +135,7 @@ def _parts(it: Interpreter, value: Value) -> Sequence[Value]:
     return ()
 
 
-def flow(it: Interpreter, values: Iterable[Value]) -> Value:
+def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     """The number computed from ``values``, under the present gradient mode."""
     deps, cuts, opaque = sources(it, values)
     if it.unknown_grad_mode:
@@ -145,7 +145,16 @@ def flow(it: Interpreter, values: Iterable[Value]) -> Value:
         return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
     if opaque:
         return Unknown(frozenset(deps), frozenset(cuts))
+    if not deps and not cuts and _makes_a_weight(it, values):
+        return Leaf(None, is_parameter=False, requires_grad=False)
     return Flow(frozenset(deps), frozenset(cuts))
+
+
+def _makes_a_weight(it: Interpreter, values: Sequence[Value]) -> bool:
+    """Arithmetic on fresh tensors in a constructor gives another fresh tensor."""
+    if not any(isinstance(value, Leaf) and value.fresh for value in values):
+        return False
+    return any(frame.name == "__init__" for frame in it.frames)
 
 
 def cut(it: Interpreter, value: Value, where: Cut) -> Value:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from optlint.semantics import assignment, expressions, functions, imports, iteration, truth
-from optlint.semantics.events import Event
+from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Context, Exits, Frame, Loop
 from optlint.semantics.heap import Heap
 from optlint.semantics.site import Site
@@ -22,6 +23,7 @@ from optlint.semantics.values import (
     Const,
     External,
     Function,
+    Leaf,
     Namespace,
     Obj,
     Unknown,
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 MAX_STEPS = 60_000
 #: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
 UNKNOWN_ROUNDS = 2
+
+
+#: Decorators that put what they decorate into a table: they run when the module does.
+_REGISTERS = re.compile(r"@[\w.]*regist", re.IGNORECASE)
 
 
 class BudgetExceeded(Exception):
@@ -94,6 +100,12 @@ class Interpreter:
         """The place where a function is defined."""
         return Site(function.context.part, function.node, function.node)
 
+    def record_hand_update(self, leaf: Leaf, node: cst.CSTNode) -> None:
+        """A leaf is written without an optimizer; what a constructor writes is its first value."""
+        wanted = leaf.is_parameter or leaf.requires_grad is not False
+        if wanted and not any(frame.name == "__init__" for frame in self.frames):
+            self.record(HandUpdated(self.site(node), bool(self.conditional), leaf))
+
     def record(self, event: Event) -> None:
         """Add an event to the run."""
         self.events.append(event)
@@ -121,7 +133,10 @@ class Interpreter:
         for part in source.slices:
             context = Context(namespace, part)
             if part.definition is not None:
-                self.heap.set(namespace.slots, part.definition, Lazy(context, part))
+                lazy = Lazy(context, part)
+                self.heap.set(namespace.slots, part.definition, lazy)
+                if _REGISTERS.match(part.module.lines_text(part.first_line, part.first_line)):
+                    self.force(namespace.slots, part.definition, lazy)
                 continue
             frame = Frame(context, namespace.slots)
             self.frames.append(frame)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from optlint.semantics import coverage, events, families, modules
-from optlint.semantics.libraries.parameter_arguments import held_leaves
+from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, UserClass
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Run:
         leaves: set[Leaf] = set()
         more = False
         for built in self.optimizers:
-            held, unknown = held_leaves(built.optimizer.groups)
+            held, unknown = optimizer_leaves(built.optimizer)
             leaves |= held
             more = more or unknown
         return leaves, more
@@ -65,7 +65,7 @@ class Run:
 
     def held_by(self, optimizer: Optimizer) -> set[Leaf]:
         """The leaf tensors that one optimizer may hold."""
-        return held_leaves(optimizer.groups)[0]
+        return optimizer_leaves(optimizer)[0]
 
     # -- gradient ----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from optlint.semantics.values import (
     Items,
     Iterator_,
     Leaf,
+    Optimizer,
     Unknown,
     Value,
     join_values,
@@ -89,6 +90,18 @@ def _tensor(value: Value) -> Value:
     if isinstance(value, Container) and value.kind == "tuple" and len(value.items.values) == 2:
         return value.items.values[1]
     return value
+
+
+def optimizer_leaves(optimizer: Optimizer) -> tuple[set[Leaf], bool]:
+    """What ``held_leaves`` says of an optimizer's groups, with what the program wrote into ``param_groups``."""
+    held, more = held_leaves(optimizer.groups)
+    view = optimizer.slots.get("#param_groups")
+    for group in view.items.values if isinstance(view, Container) else ():
+        params = group.entries.values.get("params") if isinstance(group, DictObj) else None
+        if isinstance(params, Container):
+            added, unknown = held_leaves(Groups((Group(_tensors(params.items)),)))
+            held, more = held | added, more or unknown
+    return held, more
 
 
 def held_leaves(groups: Groups) -> tuple[set[Leaf], bool]:

@@ -44,7 +44,7 @@ def call_method(
     """``tensor.name(…)``."""
     values = [owner, *arguments.all_values()]
     if name == "backward":
-        record_backward(it, owner, node)
+        record_backward(it, owner, node, arguments.keywords.get("inputs"))
         return NONE
     if name == "requires_grad_":
         return _requires_grad(it, owner, arguments, node)
@@ -95,8 +95,7 @@ def _in_place(
 ) -> Value:
     leaf = owner if isinstance(owner, Leaf) else owner.alias
     if leaf is not None and name not in INITIALISERS:
-        if leaf.requires_grad is not False or leaf.is_parameter:
-            it.record(events.HandUpdated(it.site(node), bool(it.conditional), leaf))
+        it.record_hand_update(leaf, node)
     if isinstance(owner, Leaf):
         return owner
     result = expressions.flow(it, values)
@@ -109,6 +108,8 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
     wanted = arguments.get(0, "requires_grad")
     known = True if wanted is None else wanted.value if isinstance(wanted, Const) else None
     if isinstance(owner, Leaf):
+        if known is True and any(frame.name == "__init__" for frame in it.frames):
+            owner.fresh = True  # whatever it is made of, a constructor that wants its gradient means a weight
         attributes.set_requires_grad(it, owner, known if isinstance(known, bool) else None)
         return owner
     if owner.deps or wanted == FALSE:
@@ -116,9 +117,11 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
     return Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not owner.cuts)
 
 
-def record_backward(it: Interpreter, value: Value, node: cst.CSTNode) -> None:
-    """A backward pass from ``value``."""
+def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Value | None = None) -> None:
+    """A backward pass from ``value``; with ``inputs`` only these get a gradient."""
     deps, cuts, opaque = expressions.sources(it, [value])
+    if inputs is not None and inputs != NONE:
+        deps &= expressions.sources(it, [inputs])[0]
     certain = frozenset() if opaque else frozenset(deps)
     it.record(events.Backward(it.site(node), bool(it.conditional), certain, frozenset(deps), frozenset(cuts)))
 

@@ -140,7 +140,7 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     if name == "torch.nn.utils.vector_to_parameters":
         for value in iteration.take(it, arguments.get(1, "parameters") or UNKNOWN).values:
             if isinstance(value, Leaf):
-                it.record(events.HandUpdated(it.site(node), bool(it.conditional), value))
+                it.record_hand_update(value, node)
         return NONE
     if name in tensor_ops.NON_DIFFERENTIABLE_FUNCTIONS or name in tensor_ops.ZERO_GRADIENT_FUNCTIONS:
         return calls.non_differentiable(it, values, node)
