@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 class KerasLayer(NamedTuple):
     """A class of ``keras.layers``.
 
-    ``has_weights`` says whether it has weights that training changes unless it is frozen; None: its arguments, or
-    the layers that it is given, decide (ask ``has_weights()``). ``wraps``: it is given other layers or cells.
+    ``has_weights`` says whether it has weights that training changes unless it is frozen; None: its arguments
+    or the layers that it is given decide (ask ``has_weights()``). ``wraps``: it is given other layers or cells.
     """
 
     name: str
@@ -99,46 +99,46 @@ _LAYERS: Final[Mapping[str, KerasLayer]] = MappingProxyType(
 )
 
 _TOP: Final = "include_top weights input_tensor input_shape pooling classes classifier_activation"
+_MOBILE: Final = "input_tensor pooling classes classifier_activation name"
+
+_PLAIN_APPLICATIONS: Final = (
+    "DenseNet121 DenseNet169 DenseNet201 EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3"
+    " EfficientNetB4 EfficientNetB5 EfficientNetB6 EfficientNetB7 InceptionResNetV2 InceptionV3 ResNet101"
+    " ResNet101V2 ResNet152 ResNet152V2 ResNet50 ResNet50V2 VGG16 VGG19 Xception"
+)
+_WITH_PREPROCESSING: Final = "B0 B1 B2 B3 L M S"
+_CONVNEXT_SIZES: Final = "Base Large Small Tiny XLarge"
+
+
+def _applications() -> Mapping[str, tuple[str, ...]]:
+    signatures = dict.fromkeys(_PLAIN_APPLICATIONS.split(), f"{_TOP} name")
+    for size in _WITH_PREPROCESSING.split():
+        signatures[f"EfficientNetV2{size}"] = f"{_TOP} include_preprocessing name"
+    for size in _CONVNEXT_SIZES.split():
+        first, _, rest = _TOP.partition(" ")
+        signatures[f"ConvNeXt{size}"] = f"{first} include_preprocessing {rest} name"
+    for size in ("Large", "Mobile"):
+        signatures[f"NASNet{size}"] = f"input_shape include_top weights {_MOBILE}"
+    signatures["MobileNet"] = f"input_shape alpha depth_multiplier dropout include_top weights {_MOBILE}"
+    signatures["MobileNetV2"] = f"input_shape alpha include_top weights {_MOBILE}"
+    for size in ("Large", "Small"):
+        signatures[f"MobileNetV3{size}"] = (
+            "input_shape alpha minimalistic include_top weights input_tensor classes pooling dropout_rate"
+            " classifier_activation include_preprocessing name"
+        )
+    return MappingProxyType({name: tuple(arguments.split()) for name, arguments in signatures.items()})
+
 
 #: Ready-made models of ``keras.applications`` and the positional arguments of their constructors.
 #: With ``include_top`` (the default) they end in a classifier of their own.
-APPLICATIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        name: tuple(arguments.split())
-        for names, arguments in {
-            "DenseNet121 DenseNet169 DenseNet201 EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3"
-            " EfficientNetB4 EfficientNetB5 EfficientNetB6 EfficientNetB7 InceptionResNetV2 InceptionV3 ResNet101"
-            " ResNet101V2 ResNet152 ResNet152V2 ResNet50 ResNet50V2 VGG16 VGG19 Xception": f"{_TOP} name",
-            "EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M"
-            " EfficientNetV2S": f"{_TOP} include_preprocessing name",
-            "ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge": (
-                f"{_TOP} name".replace("include_top", "include_top include_preprocessing")
-            ),
-            "NASNetLarge NASNetMobile": (
-                "input_shape include_top weights input_tensor pooling classes classifier_activation name"
-            ),
-            "MobileNet": (
-                "input_shape alpha depth_multiplier dropout include_top weights input_tensor pooling classes"
-                " classifier_activation name"
-            ),
-            "MobileNetV2": (
-                "input_shape alpha include_top weights input_tensor pooling classes classifier_activation name"
-            ),
-            "MobileNetV3Large MobileNetV3Small": (
-                "input_shape alpha minimalistic include_top weights input_tensor classes pooling dropout_rate"
-                " classifier_activation include_preprocessing name"
-            ),
-        }.items()
-        for name in names.split()
-    }
-)
+APPLICATIONS: Final = _applications()
 
 
 def layer(qualified_name: str) -> KerasLayer | None:
     """Return what is known of a layer class, under any of the packages and modules that have it.
 
     ``keras.layers.Dense``, ``tensorflow.keras.layers.Dense``, ``keras.src.layers.core.dense.Dense`` and
-    ``tensorflow.keras.layers.experimental.preprocessing.Resizing`` are found; None for what is no layer of Keras.
+    ``tensorflow.keras.layers.experimental.preprocessing.Resizing`` are found; None for all else.
     """
     prefix = next((prefix for prefix in KERAS_PREFIXES if qualified_name.startswith(f"{prefix}.")), None)
     if prefix is None:

@@ -220,9 +220,17 @@ _PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_PACKAGE_CLASSES: Final = MappingProxyType(
-    {package: frozenset(n.split()) for package, n in _PACKAGES.items()}
-)
+
+def _homes() -> Mapping[str, tuple[str, ...]]:
+    """Turn the table round: most names that are looked up are no optimizer's and are turned away at once."""
+    homes: dict[str, tuple[str, ...]] = {}
+    for package, names in _PACKAGES.items():
+        for name in names.split():
+            homes[name] = (*homes.get(name, ()), package)
+    return MappingProxyType(homes)
+
+
+_HOMES: Final = _homes()
 
 #: Where the first arguments of such a class are not just ``params``.
 _SIGNATURES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -316,8 +324,8 @@ def _of_tensorflow_1(package: str, name: str) -> OptimizerClass | None:
 
 
 def _of_a_package(package: str, name: str) -> OptimizerClass | None:
-    for home, names in _PACKAGE_CLASSES.items():
-        if name in names and _is_in(package, home, depth=2):
+    for home in _HOMES.get(name, ()):
+        if _is_in(package, home, depth=2):
             signature = _SIGNATURES.get(name, ("params",))
             return OptimizerClass(f"{home}.{name}", name, "torch", signature, checks_empty=True)
     return None
