@@ -76,6 +76,7 @@ class Interpreter:
         self.steps = 0
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
+        self.keras_3 = False
         self._builtins: dict[str, External] = {}
 
     # -- running -------------------------------------------------------------------------------------------------
@@ -430,8 +431,9 @@ class Interpreter:
         endless = isinstance(node.test, cst.Name) and node.test.value == "True"
         loop = Loop(Exits(self.heap), Exits(self.heap))
         live = True
-        for _ in range(UNKNOWN_ROUNDS):
-            if not live:
+        certain = not endless
+        for number in range(iteration.MAX_RANGE):
+            if not live or (number >= UNKNOWN_ROUNDS and not certain):
                 break
             loop.continues = Exits(self.heap)
             self.frame.loops.append(loop)
@@ -442,8 +444,11 @@ class Interpreter:
             again = loop.continues.used
             loop.continues.close(live)
             live = live or again
-            if live and truth.truth(expressions.evaluate(self, node.test)) is False:
-                break
+            if live:
+                known = truth.truth(expressions.evaluate(self, node.test))
+                certain = known is True and not endless
+                if known is False:
+                    break
         broke = loop.breaks.used
         if endless and broke:
             live = False

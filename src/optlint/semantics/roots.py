@@ -43,11 +43,15 @@ _RELEVANT = re.compile(
     r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\("
 )
 
+#: Names that only Keras 3 has.
+_KERAS_3 = re.compile(r"KERAS_BACKEND|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b|keras\.src\b")
+
 Checker = Callable[[Run], None]
 
 
 def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> None:
     """Run the file from each of its roots and call ``check`` with what happened in each run."""
+    it.keras_3 = _KERAS_3.search(source.text) is not None
     namespace = Namespace(path)
     it.namespaces[path] = namespace
     it.sources[path] = source

@@ -93,6 +93,7 @@ class SourceModule:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
+        self.text = text
         self._lines = _split_lines(text)
         self.error: SyntaxError | None = None
         self.too_deep = False

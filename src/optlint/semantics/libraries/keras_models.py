@@ -132,8 +132,7 @@ def _make_layer(it: Interpreter, name: str, generic: str, arguments: Arguments, 
         flag = UNKNOWN
     layer.slots["trainable"] = flag
     layer.slots["#inner"] = Items(tuple(v for v in arguments.all_values() if is_layer(v)))
-    if flag == FALSE:
-        layer.slots["#frozen_at"] = None
+    layer.slots["#name"] = arguments.keywords.get("name", NONE)
     return layer
 
 
@@ -162,13 +161,16 @@ def initialise(it: Interpreter, model: Instance, base: str, arguments: Arguments
     """What the constructor of a Keras base class does to an instance."""
     last = base.rsplit(".", 1)[-1]
     flag = arguments.keywords.get("trainable", TRUE)
-    it.heap.set(model.slots, "trainable", TRUE if flag == TRUE else UNKNOWN)
+    it.heap.set(model.slots, "trainable", flag if flag in (TRUE, FALSE) else UNKNOWN)
     if last == "Sequential":
         given = arguments.get(0, "layers")
         items = Items() if given is None or given == NONE else iteration.take(it, given)
-        it.heap.set(model.slots, "#layers", Items(items.values, items.open or arguments.open, items.many))
+        layers = tuple(value for value in items.values if not isinstance(value, Symbolic))
+        it.heap.set(model.slots, "#name", arguments.keywords.get("name", NONE))
+        it.heap.set(model.slots, "#layers", Items(layers, items.open or arguments.open, items.many))
         return
     inputs, outputs = arguments.get(0, "inputs"), arguments.get(1, "outputs")
+    it.heap.set(model.slots, "#name", arguments.keywords.get("name", NONE))
     if inputs is None or outputs is None:
         return
     history = _merge((outputs,))
@@ -269,6 +271,8 @@ def set_trainable(it: Interpreter, owner: Instance, value: Value, site: Site, de
         for option in options(child):
             if not isinstance(option, Instance):
                 continue
+            if unchanged and it.keras_3:
+                continue
             if unchanged:
                 _maybe_set(it, option, wanted, depth + 1)
             else:
@@ -338,13 +342,23 @@ def _weighted(it: Interpreter, model: Instance, depth: int) -> Iterator[Instance
         elif families.keras_kind(child.cls) == "model":
             yield from _weighted(it, child, depth + 1)
         elif isinstance(child.cls, UserClass):
-            yield None
+            yield from _inside_users_layer(it, child, depth + 1)
         else:
             weights = child.slots.get("#weights")
             if weights is True:
                 yield child
             elif weights is None:
                 yield None
+
+
+def _inside_users_layer(it: Interpreter, layer: Instance, depth: int) -> Iterator[Instance | None]:
+    """The layers inside a layer of the user's; one with a ``build`` of its own may make others there."""
+    from optlint.semantics import attributes
+
+    if attributes.user_method(layer, "build") is not None or not layers_of(it, layer).values:
+        yield None
+    else:
+        yield from _weighted(it, layer, depth)
 
 
 # -- methods ---------------------------------------------------------------------------------------------------------
@@ -378,7 +392,7 @@ def call_method(
             it.heap.set(owner.slots, "#own_weights", True)
         return UNKNOWN
     if name == "get_layer":
-        return _get_layer(it, owner)
+        return _get_layer(it, owner, arguments)
     if name == "__call__":
         return call_layer(it, owner, arguments, node)
     return UNKNOWN if name in _NEUTRAL else None
@@ -387,10 +401,8 @@ def call_method(
 def _add(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     items = layers_of(it, owner)
     added = arguments.get(0, "layer") or UNKNOWN
-    it.heap.set(owner.slots, "#layers", Items((*items.values, added), items.open, items.many))
-    if owner.slots.get("trainable") == FALSE:
-        # Alone the model trains nothing; inside another model Keras 3 trains the new layer. Both stay as they are.
-        return NONE
+    if not isinstance(added, Symbolic):
+        it.heap.set(owner.slots, "#layers", Items((*items.values, added), items.open, items.many))
     return NONE
 
 
@@ -403,18 +415,27 @@ def _pop(it: Interpreter, owner: Instance) -> Value:
     return items.values[-1]
 
 
-def _get_layer(it: Interpreter, owner: Instance) -> Value:
-    """One of the layers, which one is not known: what is set on it may be set on any."""
+def _get_layer(it: Interpreter, owner: Instance, arguments: Arguments) -> Value:
+    """The layer of that name or index; where it is not known which, any of them."""
+    from optlint.semantics import containers
     from optlint.semantics.values import join_values
 
     items = layers_of(it, owner)
+    name, index = arguments.get(0, "name"), arguments.get(1, "index")
+    if isinstance(name, Const) and isinstance(name.value, str):
+        for layer in items.values:
+            if isinstance(layer, Instance) and layer.slots.get("#name") == name:
+                return layer
+    if isinstance(index, Const):
+        return containers.get_item(it, Container("list", items), index)
     return join_values([*items.values, UNKNOWN])
 
 
 def record_training(it: Interpreter, owner: Instance, how: str, node: cst.CSTNode) -> None:
     """A model is trained: note whether nothing of it can train."""
     frozen = frozen_state(it, owner)
-    if owner.slots.get("#compiled") == "trainable" or owner.slots.get("#compiled", 0) is None:
+    compiled = owner.slots.get("#compiled", "never")
+    if compiled in ("trainable", None) and not it.keras_3:
         # Keras 2 trains what was trainable at compile, Keras 3 what is trainable at the first fit.
         frozen = None
     it.record(events.KerasTrained(it.site(node), bool(it.conditional), owner, how, frozen))
