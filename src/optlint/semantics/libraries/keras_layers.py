@@ -15,7 +15,7 @@ class KerasLayer(NamedTuple):
     """A class of ``keras.layers``.
 
     ``has_weights`` says whether it has weights that training changes unless it is frozen; None: its arguments
-    or the layers that it is given decide (ask ``has_weights()``). ``wraps``: it is given other layers or cells.
+    or the layers that it is given decide (ask ``has_weights()``). ``wraps``: it is given layers or cells.
     """
 
     name: str
