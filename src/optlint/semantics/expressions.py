@@ -78,7 +78,7 @@ def peek(it: Interpreter, node: cst.BaseExpression) -> Value:
         value = it.frame.lookup(node.value)
         if value is None:
             value = it.frame.context.namespace.slots.get(node.value)
-        return UNKNOWN if value is None or type(value).__name__ == "Lazy" else value
+        return UNKNOWN if value is None or type(value).__name__ in ("Lazy", "LazyImport") else value
     if isinstance(node, cst.Attribute):
         owner = peek(it, node.value)
         if isinstance(owner, Instance):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics.libraries import optimizers, torch_nn
-from optlint.semantics.values import ABSENT, UNKNOWN, Const, External, Namespace, Value
+from optlint.semantics.values import ABSENT, UNKNOWN, Const, External, Namespace, Obj, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -25,46 +25,77 @@ def dotted(node: cst.BaseExpression | None) -> str:
     return ""
 
 
+class LazyImport(Obj):
+    """An imported name of a project file that is loaded when the name is first used."""
+
+    __slots__ = ("importer", "level", "member", "module")
+
+    def __init__(self, importer: str, module: str, level: int, member: str | None) -> None:
+        super().__init__(None)
+        self.importer = importer
+        self.module = module
+        self.level = level
+        self.member = member
+
+    def resolve(self, it: Interpreter) -> Value:
+        """The imported module or its member; Unknown when it cannot be found."""
+        source = _module(it, self.module, self.level, self.importer)
+        if self.member is None:
+            return source
+        value = member(it, source, self.member)
+        if value is not None:
+            return value
+        name = f"{self.module}.{self.member}" if self.module else self.member
+        submodule = _module(it, name, self.level, self.importer)
+        return submodule if isinstance(submodule, Namespace) else UNKNOWN
+
+
 def import_modules(it: Interpreter, node: cst.Import) -> None:
     """``import a.b as c, d``."""
+    importer = it.frame.context.part.module.path
     for alias in node.names:
         name = dotted(alias.name)
+        path = it.project.find(name, importer)
+        if path is not None and it.project.registers(path):
+            it.load_module(path)
         if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-            it.bind(alias.asname.name.value, module_value(it, name))
+            it.bind(alias.asname.name.value, _later(it, importer, name, 0, None))
             continue
         top = name.split(".", 1)[0]
-        it.bind(top, module_value(it, top))
-        if "." in name:
-            module_value(it, name)
+        it.bind(top, _later(it, importer, top, 0, None))
 
 
 def import_names(it: Interpreter, node: cst.ImportFrom) -> None:
     """``from a import b as c`` with any number of dots, and ``from a import *``."""
     level = len(node.relative)
     name = dotted(node.module)
-    source = module_value(it, name, level)
+    importer = it.frame.context.part.module.path
     if isinstance(node.names, cst.ImportStar):
-        _import_star(it, source)
+        _import_star(it, _module(it, name, level, importer))
         return
+    path = it.project.find(name, importer, level)
+    if path is not None and it.project.registers(path):
+        it.load_module(path)
     for alias in node.names:
         original = dotted(alias.name)
         bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else original
-        value = member(it, source, original)
-        if value is None:
-            submodule = module_value(it, f"{name}.{original}" if name else original, level)
-            value = submodule if isinstance(submodule, Namespace) else UNKNOWN
-        it.bind(bound, value)
+        it.bind(bound, _later(it, importer, name, level, original))
 
 
-def module_value(it: Interpreter, name: str, level: int = 0) -> Value:
+def _later(it: Interpreter, importer: str, name: str, level: int, original: str | None) -> Value:
+    """An ``External`` for what is a library's, else an import that waits until it is used."""
+    if not level and it.project.find(name, importer) is None:
+        full = f"{name}.{original}" if original else name
+        if original is None or it.project.find(full, importer) is None:
+            return External(full)
+    return LazyImport(importer, name, level, original)
+
+
+def _module(it: Interpreter, name: str, level: int, importer: str) -> Value:
     """The module of that name: a ``Namespace`` of the project, or ``External``; Unknown when relative and missing."""
-    importer = it.frame.context.part.module.path
     path = it.project.find(name, importer, level)
     if path is not None:
-        loaded = it.load_module(path)
-        if loaded is not None:
-            return loaded
-        return UNKNOWN
+        return it.load_module(path) or UNKNOWN
     return UNKNOWN if level else External(name)
 
 

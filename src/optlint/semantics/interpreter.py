@@ -76,6 +76,7 @@ class Interpreter:
         self.steps = 0
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
+        self._deciding: dict[cst.For, bool] = {}
         self.keras_3 = False
         self._builtins: dict[str, External] = {}
 
@@ -189,6 +190,11 @@ class Interpreter:
         return UNKNOWN
 
     def _present(self, value: Value, store: dict[str, object], name: str) -> Value:
+        if isinstance(value, imports.LazyImport):
+            resolved = value.resolve(self)
+            if store.get(name) is value:
+                store[name] = resolved
+            return truth.without_absent(resolved)
         if isinstance(value, Lazy):
             return self.force(value.context.namespace.slots, name, value)
         return truth.without_absent(value)
@@ -376,7 +382,7 @@ class Interpreter:
     def _for(self, node: cst.For) -> bool:
         value = expressions.evaluate(self, node.iter)
         rounds = iteration.rounds(self, value)
-        repeated = iteration.is_repetition(value)
+        repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
         live = True
         for element in rounds:
@@ -391,6 +397,16 @@ class Interpreter:
         broke = loop.breaks.used
         loop.breaks.close(live)
         return live or broke
+
+    def _decides(self, node: cst.For) -> bool:
+        """Whether a known loop variable is compared in the body, so that a later round may do something new."""
+        decided = self._deciding.get(node)
+        if decided is None:
+            code = self.frame.context.part.code(node.body)
+            names = "|".join(map(re.escape, assignment.target_names(node.target))) or "$^"
+            decided = re.search(rf"\b(?:if|while|elif)\b[^\n]*\b(?:{names})\b", code) is not None
+            self._deciding[node] = decided
+        return decided
 
     def _doubtful_round(self, node: cst.For, loop: Loop, element: Value) -> bool:
         """A round; one for an element that may not be there may not happen."""

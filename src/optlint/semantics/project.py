@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from optlint.settings import Settings
 
 #: Parsed files kept at once, so that memory does not grow with the size of the tree.
-MAX_CACHED_MODULES = 48
+MAX_CACHED_MODULES = 160
 #: How far above a file import roots are looked for.
 MAX_PARENTS = 12
 #: Files that are searched for a word at the most.
 MAX_NEIGHBOURS = 500
 #: Code that gathers tensors whatever attribute they are kept in.
 _COLLECTS_ANY = re.compile(r"\bvars\(|__dict__|\.is_leaf\b")
+_REGISTERS = re.compile(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
+_IMPORTS_SIBLINGS = re.compile(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
 _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
 #: A larger file is not followed into.
 MAX_FILE_BYTES = 1_500_000
@@ -45,6 +47,7 @@ class Project:
         self._read = read
         self._modules: OrderedDict[str, SourceModule | None] = OrderedDict()
         self._roots: dict[str, tuple[str, ...]] = {}
+        self._registering: dict[str, bool] = {}
         self._found: dict[tuple[str, str], str | None] = {}
 
     def load(self, path: str) -> SourceModule | None:
@@ -70,6 +73,14 @@ class Project:
             return None
         module = SourceModule(path, text)
         return None if module.error is not None or module.too_deep else module
+
+    def registers(self, path: str) -> bool:
+        """Whether importing a file matters although nothing of it is named: its classes enter a registry."""
+        if path not in self._registering:
+            text = self._read(path) or ""
+            imported = path.endswith("__init__.py") and _IMPORTS_SIBLINGS.search(text) is not None
+            self._registering[path] = _REGISTERS.search(text) is not None or imported and len(text) < 4_000
+        return self._registering[path]
 
     def find(self, name: str, importer: str, level: int = 0) -> str | None:
         """The file of module ``name`` as imported (``level`` dots) by the file ``importer``, or None."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Deeper syntax trees are not handed to libcst: its time grows with the square of a chain's length.
 MAX_DEPTH = 400
+#: Shorter statements cannot be that deep in a way that matters.
+_SHALLOW_CHARACTERS = 2_500
 #: A longer top-level statement (a table of numbers, a generated blob) is not parsed; its names are unknown.
 MAX_SLICE_CHARACTERS = 400_000
 
@@ -56,7 +58,7 @@ class Slice:
         if len(text) > MAX_SLICE_CHARACTERS:
             self.problem = ParseProblem(self.first_line, "this statement is too long to analyse")
             return
-        if _deeper_than(self._nodes, MAX_DEPTH):
+        if len(text) > _SHALLOW_CHARACTERS and _deeper_than(self._nodes, MAX_DEPTH):
             self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
             return
         self._nodes = ()
