@@ -68,7 +68,7 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
             return
     if isinstance(old, Leaf) and old.is_parameter:
         return
-    assign(it, node.target, expressions.combine(it, [old, value], node, type(node.operator)))
+    assign(it, node.target, expressions.augmented(it, old, value, node))
 
 
 def delete(it: Interpreter, target: cst.BaseExpression) -> None:

@@ -84,14 +84,10 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
     if isinstance(owner, Optimizer):
         return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Unknown):
-        return Method(owner, name) if owner.taint else UNKNOWN_ATTRIBUTES.get(name, owner)
+        return Method(owner, name)
     if isinstance(owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)):
         return Method(owner, name)
     return UNKNOWN
-
-
-#: Methods of unknown objects that matter because of what they are given (``accelerator.backward(loss)``).
-UNKNOWN_ATTRIBUTES: dict[str, Value] = {}
 
 
 def _external(owner: External, name: str) -> Value:

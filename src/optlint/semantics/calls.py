@@ -72,6 +72,9 @@ def evaluate_call(it: Interpreter, node: cst.Call) -> Value:
     statement = it.frame.statement
     result = call(it, function, arguments, node)
     it.frame.statement = statement
+    if isinstance(function, Method) and function.name == "detach_" and isinstance(node.func, cst.Attribute):
+        if isinstance(node.func.value, cst.Name):
+            it.bind(node.func.value.value, result)  # in place: the name means the detached number from here on
     return result
 
 

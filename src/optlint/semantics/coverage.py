@@ -242,7 +242,8 @@ def _whole_left_out(run: Run, model: Instance, missing: list[NamedParameter], lo
     """A network of which no optimizer holds anything, though it stands behind one that is trained."""
     if model.slots.get("#eval") or id(model) in loaded or not run.is_users(model) and not _has_parameters(missing):
         return None
-    if any(id(child) in loaded for _, child in modules.submodules(run.interpreter, model, True)):
+    inside = [child for _, child in modules.submodules(run.interpreter, model, True)]
+    if any(id(child) in loaded or child.slots.get("#eval") for child in inside):
         return None
     guilty = [entry for entry in missing if _trains(run, entry) and entry.leaf in run.certainly_reached]
     if len(guilty) < len(missing) or isinstance(model.cls, LibraryClass) and not _sole_variable(run, model):

@@ -458,6 +458,25 @@ def _binary(it: Interpreter, node: cst.BinaryOperation) -> Value:
     return combine(it, [left, right], node, type(node.operator))
 
 
+_AUGMENTED: dict[type, type[cst.BaseBinaryOp]] = {
+    cst.AddAssign: cst.Add,
+    cst.SubtractAssign: cst.Subtract,
+    cst.MultiplyAssign: cst.Multiply,
+}
+
+
+def augmented(it: Interpreter, old: Value, value: Value, node: cst.AugAssign) -> Value:
+    """The new value of ``old op= value`` where it is not changed in place."""
+    operator = _AUGMENTED.get(type(node.operator))
+    if operator is not None and isinstance(old, Const) and isinstance(value, Const):
+        return _constant_operation(operator(), old, value)
+    if operator is cst.Add:
+        joined = _concatenate(it, old, value, node)
+        if joined is not None:
+            return joined
+    return combine(it, [old, value], node, type(node.operator))
+
+
 _SET_OPERATIONS: dict[type, Callable[[bool, bool], bool]] = {
     cst.Subtract: lambda mine, other: mine and not other,
     cst.BitAnd: lambda mine, other: mine and other,

@@ -78,6 +78,9 @@ def import_names(it: Interpreter, node: cst.ImportFrom) -> None:
         it.load_module(path)
     for alias in node.names:
         original = dotted(alias.name)
+        submodule = it.project.find(f"{name}.{original}" if name else original, importer, level)
+        if submodule is not None and it.project.registers(submodule):
+            it.load_module(submodule)
         bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else original
         it.bind(bound, _later(it, importer, name, level, original))
 

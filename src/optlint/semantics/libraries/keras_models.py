@@ -169,7 +169,8 @@ def initialise(it: Interpreter, model: Instance, base: str, arguments: Arguments
         it.heap.set(model.slots, "#name", arguments.keywords.get("name", NONE))
         it.heap.set(model.slots, "#layers", Items(layers, items.open or arguments.open, items.many))
         return
-    inputs, outputs = arguments.get(0, "inputs"), arguments.get(1, "outputs")
+    inputs = arguments.get(0, "inputs") or arguments.keywords.get("input")
+    outputs = arguments.get(1, "outputs") or arguments.keywords.get("output")
     it.heap.set(model.slots, "#name", arguments.keywords.get("name", NONE))
     if inputs is None or outputs is None:
         return
@@ -345,6 +346,9 @@ def _weighted(it: Interpreter, model: Instance, depth: int) -> Iterator[Instance
             yield from _inside_users_layer(it, child, depth + 1)
         else:
             weights = child.slots.get("#weights")
+            inner = child.slots.get("#inner")
+            if weights is None and isinstance(inner, Items):
+                weights = True if any(v.slots.get("#weights") for v in inner.values if isinstance(v, Instance)) else None
             if weights is True:
                 yield child
             elif weights is None:

@@ -510,6 +510,18 @@ def _islice(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     )
 
 
+def _reduce(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import calls
+
+    function = arguments.get(0, "function") or UNKNOWN
+    values = list(iteration.take(it, arguments.get(1, "iterable") or UNKNOWN).values)
+    start = arguments.get(2, "initial")
+    result = start if start is not None else values.pop(0) if values else UNKNOWN
+    for value in values:
+        result = calls.call(it, function, Arguments((result, truth.without_absent(value))), node)
+    return result
+
+
 def _tee(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
     return Container("tuple", Items((Container("list", items), Container("list", items))))
@@ -552,6 +564,10 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         instance = Instance(value.cls, value.site)
         memo[id(value)] = instance
         for key, member in value.slots.items():
+            if isinstance(member, Items):
+                parts = tuple(copied(part, memo) for part in member.values)
+                instance.slots[key] = Items(parts, member.open, member.many)
+                continue
             instance.slots[key] = copied(member, memo) if isinstance(member, Value) else member
         instance.slots["#copied"] = True
         return instance
@@ -664,6 +680,7 @@ _FUNCTIONS: dict[str, Handler] = {
     "os._exit": _never,
     "os.abort": _never,
     "functools.partial": _partial,
+    "functools.reduce": _reduce,
     "dataclasses.field": _field,
     "copy.deepcopy": _deepcopy,
     "copy.copy": _deepcopy,

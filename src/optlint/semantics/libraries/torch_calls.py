@@ -157,12 +157,17 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
 
 
 def _autograd_grad(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics.libraries import tensor_calls
+
     inputs = arguments.get(1, "inputs") or UNKNOWN
     taken = iteration.take(it, inputs).values if not isinstance(inputs, (Leaf, Flow)) else (inputs,)
     for value in taken:
         for leaf in options(value):
             if isinstance(leaf, Leaf):
                 it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
+    outputs = arguments.get(0, "outputs")
+    if outputs is not None and any(isinstance(value, Leaf) and value.is_parameter for value in taken):
+        tensor_calls.record_backward(it, outputs, node, Container("tuple", Items(tuple(taken))))
     return expressions.flow(it, arguments.all_values())
 
 
