@@ -126,7 +126,7 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
         if isinstance(value, Choice) and ABSENT in value.options:
             fallback = class_attribute(owner.cls, name)
             value = join_values([*options(value), *([fallback] if fallback is not None else [])])
-        return value  # type: ignore[no-any-return]
+        return value
     member = class_attribute(owner.cls, name)
     if isinstance(member, Function):
         return _bound(it, owner, name, member)

@@ -11,14 +11,27 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from optlint.semantics import coverage, events, families, modules
+from optlint.semantics import coverage, families, modules
+from optlint.semantics.events import (
+    Backward,
+    Event,
+    GradientRead,
+    HandUpdated,
+    KerasTrained,
+    ModelCalled,
+    ModelMade,
+    OptimizerBuilt,
+    OptimizerStepped,
+    Returned,
+    WeightsLoaded,
+)
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, UserClass
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
-E = TypeVar("E", bound=events.Event)
+E = TypeVar("E", bound=Event)
 
 
 @dataclass
@@ -28,7 +41,7 @@ class Run:
     path: str
     root: str
     interpreter: Interpreter
-    events: list[events.Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     complete: bool = True
     steps: int = 0
 
@@ -39,9 +52,9 @@ class Run:
     # -- optimizers --------------------------------------------------------------------------------------------------
 
     @cached_property
-    def optimizers(self) -> tuple[events.OptimizerBuilt, ...]:
+    def optimizers(self) -> tuple[OptimizerBuilt, ...]:
         """Every optimizer that was built, each once by place and identity."""
-        return tuple(self.of(events.OptimizerBuilt))
+        return tuple(self.of(OptimizerBuilt))
 
     @cached_property
     def _held(self) -> tuple[set[Leaf], bool]:
@@ -70,9 +83,9 @@ class Run:
     # -- gradient ----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def backwards(self) -> tuple[events.Backward, ...]:
+    def backwards(self) -> tuple[Backward, ...]:
         """The backward passes."""
-        return tuple(self.of(events.Backward))
+        return tuple(self.of(Backward))
 
     @cached_property
     def reached(self) -> frozenset[Leaf]:
@@ -82,18 +95,18 @@ class Run:
     @cached_property
     def touched(self) -> frozenset[Leaf]:
         """Leaves that the program updates by hand or whose gradient it reads."""
-        by_hand = {event.leaf for event in self.of(events.HandUpdated)}
-        return frozenset(by_hand | {event.leaf for event in self.of(events.GradientRead)})
+        by_hand = {event.leaf for event in self.of(HandUpdated)}
+        return frozenset(by_hand | {event.leaf for event in self.of(GradientRead)})
 
     @cached_property
     def updated_by_hand(self) -> frozenset[Leaf]:
         """Leaves that the program writes without an optimizer."""
-        return frozenset(event.leaf for event in self.of(events.HandUpdated))
+        return frozenset(event.leaf for event in self.of(HandUpdated))
 
     @cached_property
-    def forwards(self) -> tuple[events.ModelCalled, ...]:
+    def forwards(self) -> tuple[ModelCalled, ...]:
         """The calls of modules."""
-        return tuple(self.of(events.ModelCalled))
+        return tuple(self.of(ModelCalled))
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -101,7 +114,7 @@ class Run:
     def models(self) -> tuple[Instance, ...]:
         """The torch modules that were made, in order."""
         found: dict[int, Instance] = {}
-        for made in self.of(events.ModelMade):
+        for made in self.of(ModelMade):
             if families.is_module(self.interpreter, made.model):
                 found.setdefault(id(made.model), made.model)
         return tuple(found.values())
@@ -123,7 +136,7 @@ class Run:
 
     def loaded(self) -> set[int]:
         """Identities of the modules whose weights were loaded from elsewhere."""
-        return {id(event.model) for event in self.of(events.WeightsLoaded)}
+        return {id(event.model) for event in self.of(WeightsLoaded)}
 
     def class_name(self, model: Instance) -> str:
         """The name of a model's class."""
@@ -158,16 +171,16 @@ class Run:
     @cached_property
     def returned(self) -> frozenset[Leaf]:
         """Leaves behind what methods gave to code that is not seen."""
-        return frozenset().union(*(event.leaves for event in self.of(events.Returned)))
+        return frozenset().union(*(event.leaves for event in self.of(Returned)))
 
     def cuts_before_step(self, leaf: Leaf) -> list[Cut]:
         """The cuts on the way to the backward pass that a step of the leaf's optimizer follows; else any."""
-        backward: events.Backward | None = None
+        backward: Backward | None = None
         chosen: list[Cut] = []
         for event in self.events:
-            if isinstance(event, events.Backward):
+            if isinstance(event, Backward):
                 backward = event
-            elif isinstance(event, events.OptimizerStepped) and backward is not None:
+            elif isinstance(event, OptimizerStepped) and backward is not None:
                 if leaf in self.held_by(event.optimizer):
                     chosen = [cut for cut_leaf, cut in backward.cuts if cut_leaf is leaf]
                     if chosen:
@@ -193,6 +206,6 @@ class Run:
         """Places that cut parameters off from every loss."""
         return coverage.cut_off(self)
 
-    def trained_frozen(self) -> Iterator[events.KerasTrained]:
+    def trained_frozen(self) -> Iterator[KerasTrained]:
         """Keras models that were trained while frozen."""
         return coverage.trained_frozen(self)

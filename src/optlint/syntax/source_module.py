@@ -79,8 +79,10 @@ class Slice:
         if self._positions is None:
             if self._tree is None:
                 return Span(self.first_line, 1, self.first_line, 1)
-            wrapper = cst.MetadataWrapper(self._tree, unsafe_skip_copy=True)
-            self._positions = dict(wrapper.resolve(cst.metadata.PositionProvider))  # type: ignore[arg-type]
+            from libcst.metadata import MetadataWrapper, PositionProvider
+
+            wrapper = MetadataWrapper(self._tree, unsafe_skip_copy=True)
+            self._positions = dict(wrapper.resolve(PositionProvider))
         where = self._positions.get(node)
         if where is None:
             return Span(self.first_line, 1, self.first_line, 1)
