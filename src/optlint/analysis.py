@@ -63,7 +63,12 @@ def _with_deep_stack(action: object) -> None:
 
 
 def _analyse(
-    path: str, text: str, settings: Settings, rules: Sequence[type[Rule]], project: Project, report: FileReport
+    path: str,
+    text: str,
+    settings: Settings,
+    rules: Sequence[type[Rule]],
+    project: Project,
+    report: FileReport,
 ) -> None:
     source = SourceModule(path, text)
     if source.error is not None:

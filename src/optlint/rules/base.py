@@ -60,7 +60,13 @@ class Rule:
         return f"{DOCS_URL}{cls.name}/"
 
     def finding(
-        self, site: Site, *, message: str, help: str, related: tuple[Related, ...] = (), fix: Fix | None = None
+        self,
+        site: Site,
+        *,
+        message: str,
+        help: str,
+        related: tuple[Related, ...] = (),
+        fix: Fix | None = None,
     ) -> Finding:
         """A finding of this rule at a place of the program."""
         return Finding(

@@ -75,7 +75,9 @@ def _effect(name: str, built: OptimizerBuilt) -> str:
         return f"every param group of `{name}` is empty: nothing is raised, and nothing trains"
     if not built.optimizer.raises_on_empty:
         return f"`{name}` gets an empty parameter list: there is nothing for it to train"
-    why = "no parameter is left for" if built.empty.form == "filter" else "an empty parameter list is given to"
+    why = (
+        "no parameter is left for" if built.empty.form == "filter" else "an empty parameter list is given to"
+    )
     return f"{why} `{name}`: it raises `ValueError: optimizer got an empty parameter list`"
 
 
@@ -84,7 +86,11 @@ def _where(built: OptimizerBuilt) -> tuple[Related, ...]:
     made = built.empty.made
     if made is None or made.statement is built.site.statement:
         return ()
-    text = "nothing passes this filter" if built.empty.form == "filter" else "the list is made here, and still empty"
+    text = (
+        "nothing passes this filter"
+        if built.empty.form == "filter"
+        else "the list is made here, and still empty"
+    )
     return (made.related(text),)
 
 

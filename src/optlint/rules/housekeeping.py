@@ -1,7 +1,7 @@
 """The codes of the tool itself: a file that does not parse, a needless suppression, a fault of optlint.
 
-The engine and the suppressions make these findings; the classes are here so that they are explained, listed, selected
-and ignored like any other rule. Must not know how they come about.
+The engine and the suppressions make these findings; the classes are here so that they are explained, listed,
+selected and ignored like any other rule. Must not know how they come about.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class InvalidSyntax(Rule):
     """A file that Python cannot parse or decode.
 
-    Nothing in such a file is checked. Only `--ignore OPT901` (or `ignore`, `per-file-ignores`) silences it: `--select`
-    with other rules does not, because a file that was not checked should never look like a clean one.
+    Nothing in such a file is checked. Only `--ignore OPT901` (or `ignore`, `per-file-ignores`) silences it:
+    `--select` with other rules does not, because a file that was not checked should never look like a clean
+    one.
     """
 
     code = "OPT901"
@@ -42,8 +43,8 @@ class InvalidSyntax(Rule):
 class UnusedSuppression(Rule):
     """A suppression comment that suppresses nothing.
 
-    It may hide the next mistake on its line, and it tells the reader of a problem that is no longer there. Only our own
-    codes are judged, and only those of rules that ran.
+    It may hide the next mistake on its line, and it tells the reader of a problem that is no longer there.
+    Only our own codes are judged, and only those of rules that ran.
     """
 
     code = "OPT902"
@@ -77,7 +78,9 @@ class RuleFailed(Rule):
     code = "OPT999"
     name = "rule-failed"
     frameworks = ()
-    at_run_time = "Nothing: your program may well be right. Please report the fault with the file, if you can share it."
+    at_run_time = (
+        "Nothing: your program may well be right. Please report the fault with the file, if you can share it."
+    )
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Find nothing: the engine reports it."""

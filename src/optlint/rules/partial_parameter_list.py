@@ -74,7 +74,9 @@ for _ in range(3):
         "they are updated by hand (momentum encoders, targets, meta-learning)",
         "some optimizer was given something that cannot be followed, or the model went to code that cannot be seen",
     )
-    misses = ("a whole network upstream of the trained one that no optimizer holds: it may be meant to stay fixed",)
+    misses = (
+        "a whole network upstream of the trained one that no optimizer holds: it may be meant to stay fixed",
+    )
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each model of which something is left out."""

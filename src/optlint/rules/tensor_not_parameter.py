@@ -67,5 +67,7 @@ class Scale(nn.Module):
                     "not list it, so no optimizer ever changes it"
                 ),
                 help=f"register it: `self.{tensor.name} = nn.Parameter(…)` (or `register_buffer` if it must not train)",
-                related=tuple(site.related("this optimizer does not hold it") for site in tensor.optimizers[:1]),
+                related=tuple(
+                    site.related("this optimizer does not hold it") for site in tensor.optimizers[:1]
+                ),
             )

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, events, expressions, iteration
-from optlint.semantics.values import ABSENT, Const, Container, Entries, Flow, Instance, DictObj, Leaf, Value, options
+from optlint.semantics import attributes, containers, expressions, iteration
+from optlint.semantics.values import (
+    ABSENT,
+    Const,
+    Container,
+    DictObj,
+    Entries,
+    Flow,
+    Instance,
+    Leaf,
+    Value,
+    options,
+)
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -85,7 +85,9 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Unknown):
         return Method(owner, name)
-    if isinstance(owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)):
+    if isinstance(
+        owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)
+    ):
         return Method(owner, name)
     return UNKNOWN
 
@@ -209,7 +211,9 @@ def _optimizer_attribute(it: Interpreter, owner: Optimizer, name: str) -> Value:
         view = owner.slots.get("#param_groups")
         if not isinstance(view, Container):
             groups = tuple(
-                DictObj(Entries({"params": Container("list", g.params or Items((), True)), **g.settings}, True))
+                DictObj(
+                    Entries({"params": Container("list", g.params or Items((), True)), **g.settings}, True)
+                )
                 for g in owner.groups.groups
             )
             view = Container("list", Items(groups, owner.groups.open))
@@ -241,9 +245,7 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         set_instance_attribute(it, owner, name, value, node)
     elif isinstance(owner, Leaf):
         _set_leaf_attribute(it, owner, name, value, node)
-    elif isinstance(owner, UserClass):
-        it.heap.set(owner.slots, name, value)
-    elif isinstance(owner, Namespace):
+    elif isinstance(owner, UserClass) or isinstance(owner, Namespace):
         it.heap.set(owner.slots, name, value)
     elif isinstance(owner, Optimizer) and name == "param_groups":
         from optlint.semantics.values import Groups
@@ -251,7 +253,9 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         it.heap.set(owner.slots, "groups", Groups((), True))
 
 
-def set_instance_attribute(it: Interpreter, owner: Instance, name: str, value: Value, node: cst.CSTNode) -> None:
+def set_instance_attribute(
+    it: Interpreter, owner: Instance, name: str, value: Value, node: cst.CSTNode
+) -> None:
     """Set an attribute of an instance: a property's setter runs, a Keras ``trainable`` reaches its layers."""
     member = class_attribute(owner.cls, name)
     if isinstance(member, Function):

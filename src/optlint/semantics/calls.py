@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, events, expressions, families, functions, iteration, modules
+from optlint.semantics import (
+    attributes,
+    containers,
+    events,
+    expressions,
+    families,
+    functions,
+    iteration,
+    modules,
+)
 from optlint.semantics.libraries import keras_models, python_calls, tensor_calls, torch_calls
 from optlint.semantics.values import (
     ABSENT,
@@ -56,10 +65,7 @@ _HARMLESS_PREFIXES = (
     "torch.optim.lr_scheduler.", "tensorflow.summary", "dataclasses.", "types.", "contextlib.", "weakref.", "einops.",
 )  # fmt: skip
 _HARMLESS_METHODS = frozenset(
-    """add_graph add_scalar add_scalars add_histogram add_image watch log log_dict info debug warning warn error
-    print write save update append add set_description set_postfix format join split step zero_grad close flush
-    display register start stop reset state_dict get items keys values is_available device_count
-    push sample store remember""".split()
+    ["add_graph", "add_scalar", "add_scalars", "add_histogram", "add_image", "watch", "log", "log_dict", "info", "debug", "warning", "warn", "error", "print", "write", "save", "update", "append", "add", "set_description", "set_postfix", "format", "join", "split", "step", "zero_grad", "close", "flush", "display", "register", "start", "stop", "reset", "state_dict", "get", "items", "keys", "values", "is_available", "device_count", "push", "sample", "store", "remember"]
 )
 
 
@@ -74,7 +80,9 @@ def evaluate_call(it: Interpreter, node: cst.Call) -> Value:
     it.frame.statement = statement
     if isinstance(function, Method) and function.name == "detach_" and isinstance(node.func, cst.Attribute):
         if isinstance(node.func.value, cst.Name):
-            it.bind(node.func.value.value, result)  # in place: the name means the detached number from here on
+            it.bind(
+                node.func.value.value, result
+            )  # in place: the name means the detached number from here on
     return result
 
 
@@ -141,7 +149,9 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     if isinstance(function, External):
         return call_external(it, function.name, arguments, node)
     if isinstance(function, LibraryClass):
-        return torch_calls.make_module(it, function.qualified_name, arguments, node) or unknown_call(it, arguments)
+        return torch_calls.make_module(it, function.qualified_name, arguments, node) or unknown_call(
+            it, arguments
+        )
     if isinstance(function, Partial):
         return call(it, function.function, merged(function.arguments, arguments), node)
     if isinstance(function, Instance):
@@ -221,7 +231,9 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         if result is not None:
             return result
     if is_harmless(name):
-        return expressions.opaque(it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))])
+        return expressions.opaque(
+            it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
+        )
     return unknown_call(it, arguments)
 
 
@@ -305,7 +317,9 @@ def _call_on_unknown(
         return NONE
     keras_models.record_gradients(it, values, name, node)
     if name in _HARMLESS_METHODS:
-        return expressions.opaque(it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))])
+        return expressions.opaque(
+            it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))]
+        )
     escape(it, values)
     return expressions.opaque(it, [receiver, *values])
 
@@ -378,7 +392,9 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
         result = _forward(it, owner, arguments, node)
         grad = not it.no_grad and not it.unknown_grad_mode
         inputs = expressions.sources(it, arguments.all_values())[0]
-        it.record(events.ModelCalled(it.site(node), bool(it.conditional), owner, result, grad, frozenset(inputs)))
+        it.record(
+            events.ModelCalled(it.site(node), bool(it.conditional), owner, result, grad, frozenset(inputs))
+        )
         return result
     escape(it, [*arguments.all_values()])
     return expressions.opaque(it, [owner, *arguments.all_values()])

@@ -163,7 +163,9 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
             it.heap.set(container.slots, "entries", _blurred(container.entries, key, value))
             return
         it.heap.set(
-            container.slots, "entries", Entries({**container.entries.values, name: value}, container.entries.open)
+            container.slots,
+            "entries",
+            Entries({**container.entries.values, name: value}, container.entries.open),
         )
     elif isinstance(container, Container):
         _set_element(it, container, key, value)
@@ -199,7 +201,9 @@ def _set_element(it: Interpreter, container: Container, key: Value, value: Value
 
 def _set_module_element(it: Interpreter, instance: Instance, key: Value, value: Value) -> None:
     if modules.container_base(it, instance) is None:
-        if "*" in instance.slots:  # a part of a library's model: what is put there counts among its parameters
+        if (
+            "*" in instance.slots
+        ):  # a part of a library's model: what is put there counts among its parameters
             name = str(key.value) if isinstance(key, Const) else "<n>"
             it.heap.set(instance.slots, f"<{name}>", value)
         return
@@ -329,7 +333,9 @@ def _combined(keep: Callable[[bool, bool], bool]) -> Callable[[Any, Container, A
     return method
 
 
-def set_operation(it: Interpreter, left: Container, right: Value, keep: Callable[[bool, bool], bool]) -> Value:
+def set_operation(
+    it: Interpreter, left: Container, right: Value, keep: Callable[[bool, bool], bool]
+) -> Value:
     """A set made of the elements for which ``keep(in left, in right)`` holds."""
     from optlint.semantics import iteration, truth
 

@@ -116,7 +116,9 @@ def _part_left_out(
         for entry in missing
         if _trains(run, entry)
         and entry.leaf in reached
-        and (entry.leaf.slots.get("#unfrozen") is True or not any(_below(entry, part) for part in loaded_parts))
+        and (
+            entry.leaf.slots.get("#unfrozen") is True or not any(_below(entry, part) for part in loaded_parts)
+        )
     ]
     if not guilty or _feature_extraction(run, model, held, missing):
         return None
@@ -130,7 +132,9 @@ def _part_left_out(
     )
 
 
-def _feature_extraction(run: Run, model: Instance, held: list[NamedParameter], missing: list[NamedParameter]) -> bool:
+def _feature_extraction(
+    run: Run, model: Instance, held: list[NamedParameter], missing: list[NamedParameter]
+) -> bool:
     """Whether the model's own parts are such that training only the held ones is a common intention."""
     return any(entry.owner.slots.get("#pretrained") for entry in missing) and all(
         entry.path[0] not in {other.path[0] for other in held} for entry in missing
@@ -181,7 +185,9 @@ def _probe(run: Run, model: Instance) -> frozenset[Leaf]:
 
     it.frames.append(Frame(Context(it.namespaces[run.path], source.slices[0]), {}))
     try:
-        result = calls.call_instance(it, model, Arguments((), {}, True), model.site.node if model.site else None)  # type: ignore[arg-type]
+        result = calls.call_instance(
+            it, model, Arguments((), {}, True), model.site.node if model.site else None
+        )  # type: ignore[arg-type]
         return _deps(run, result)
     except (BudgetExceeded, RecursionError):
         return frozenset()
@@ -191,9 +197,7 @@ def _probe(run: Run, model: Instance) -> frozenset[Leaf]:
         it.events = saved
 
 
-def _stepped_after(
-    run: Run, guilty: set[Leaf], held: list[NamedParameter]
-) -> events.OptimizerBuilt | None:
+def _stepped_after(run: Run, guilty: set[Leaf], held: list[NamedParameter]) -> events.OptimizerBuilt | None:
     """The optimizer of this model that is stepped after a backward pass that reaches the guilty parameters."""
     own = {entry.leaf for entry in held}
     reaches = False
@@ -238,15 +242,22 @@ def _made(guilty: list[NamedParameter], names: tuple[str, ...]) -> Iterator[tupl
         yield name, first.leaf.site
 
 
-def _whole_left_out(run: Run, model: Instance, missing: list[NamedParameter], loaded: set[int]) -> LeftOut | None:
+def _whole_left_out(
+    run: Run, model: Instance, missing: list[NamedParameter], loaded: set[int]
+) -> LeftOut | None:
     """A network of which no optimizer holds anything, though it stands behind one that is trained."""
-    if model.slots.get("#eval") or id(model) in loaded or not run.is_users(model) and not _has_parameters(missing):
+    if (
+        model.slots.get("#eval")
+        or id(model) in loaded
+        or (not run.is_users(model)
+        and not _has_parameters(missing))
+    ):
         return None
     inside = [child for _, child in modules.submodules(run.interpreter, model, True)]
     if any(id(child) in loaded or child.slots.get("#eval") for child in inside):
         return None
     guilty = [entry for entry in missing if _trains(run, entry) and entry.leaf in run.certainly_reached]
-    if len(guilty) < len(missing) or isinstance(model.cls, LibraryClass) and not _sole_variable(run, model):
+    if len(guilty) < len(missing) or (isinstance(model.cls, LibraryClass) and not _sole_variable(run, model)):
         return None
     if not _downstream(run, model):
         return None

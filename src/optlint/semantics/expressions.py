@@ -383,7 +383,9 @@ def _comprehended(
 ) -> Items:
     """Run a comprehension's loops in a scope of their own."""
     outer = it.frame
-    scope = Frame(outer.context, {}, parent=outer, name=outer.name, owner=outer.owner, receiver=outer.receiver)
+    scope = Frame(
+        outer.context, {}, parent=outer, name=outer.name, owner=outer.owner, receiver=outer.receiver
+    )
     scope.statement = outer.statement
     it.frames.append(scope)
     try:
@@ -498,15 +500,21 @@ def _percent_format(left: Value, right: Value) -> Value:
 def _concatenate(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) -> Value | None:
     if isinstance(left, Container) and isinstance(right, (Container, Choice, Unknown)):
         a, b = left.items, iteration.take(it, right)
-        return Container(left.kind, Items(a.values + b.values, a.open or b.open, a.many or b.many), it.site(node))
+        return Container(
+            left.kind, Items(a.values + b.values, a.open or b.open, a.many or b.many), it.site(node)
+        )
     if isinstance(right, Container) and isinstance(left, (Choice, Unknown)):
         a, b = iteration.take(it, left), right.items
-        return Container(right.kind, Items(a.values + b.values, a.open or b.open, a.many or b.many), it.site(node))
+        return Container(
+            right.kind, Items(a.values + b.values, a.open or b.open, a.many or b.many), it.site(node)
+        )
     if isinstance(left, (Text, Const)) and isinstance(right, (Text, Const)):
-        if any(isinstance(v, Text) or isinstance(v, Const) and isinstance(v.value, str) for v in (left, right)):
+        if any(
+            isinstance(v, Text) or (isinstance(v, Const) and isinstance(v.value, str)) for v in (left, right)
+        ):
             return _join_text([left, right])
     text = left if isinstance(left, (Text, Const)) else right
-    if isinstance(text, Const) and isinstance(text.value, str) or isinstance(text, Text):
+    if (isinstance(text, Const) and isinstance(text.value, str)) or isinstance(text, Text):
         return _join_text([left, right])
     if isinstance(left, Choice) and all(isinstance(o, Container) for o in options(left)):
         return join_values([_concatenate(it, o, right, node) or UNKNOWN for o in options(left)])
@@ -525,8 +533,14 @@ def _concatenate_modules(it: Interpreter, left: Instance, right: Value) -> Value
 def _repeat(value: Value, count: Value) -> Value | None:
     if not isinstance(value, Container):
         return None
-    if isinstance(count, Const) and isinstance(count.value, int) and count.value * len(value.items.values) <= 64:
-        return Container(value.kind, Items(value.items.values * max(0, count.value), value.items.open), value.site)
+    if (
+        isinstance(count, Const)
+        and isinstance(count.value, int)
+        and count.value * len(value.items.values) <= 64
+    ):
+        return Container(
+            value.kind, Items(value.items.values * max(0, count.value), value.items.open), value.site
+        )
     return Container(value.kind, Items(value.items.values * 2, value.items.open, True), value.site)
 
 
@@ -543,7 +557,7 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
 def _constant_operation(operator: cst.BaseBinaryOp, left: Const, right: Const) -> Value:
     compute = _ARITHMETIC.get(type(operator))
     a, b = left.value, right.value
-    if compute is None or isinstance(a, (str, bytes)) and isinstance(operator, cst.Multiply):
+    if compute is None or (isinstance(a, (str, bytes)) and isinstance(operator, cst.Multiply)):
         return UNKNOWN
     try:
         result = compute(a, b)
@@ -700,4 +714,4 @@ _EXPRESSIONS: dict[type, Callable[..., Value]] = {
     cst.Yield: _yield,
 }
 
-__all__ = ["External", "evaluate", "flow", "cut", "opaque"]
+__all__ = ["External", "cut", "evaluate", "flow", "opaque"]

@@ -16,7 +16,7 @@ _KERAS_MODELS = frozenset({"Model", "Sequential", "Functional"})
 
 def is_torch_module_name(name: str, extra: frozenset[str] = frozenset()) -> bool:
     """Whether a library class is an ``nn.Module``."""
-    if name in extra or name.startswith("torch.nn.") and torch_nn.lookup(name) is not None:
+    if name in extra or (name.startswith("torch.nn.") and torch_nn.lookup(name) is not None):
         return True
     if name in ("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"):
         return True

@@ -49,11 +49,16 @@ _TRANSPARENT = ("staticmethod", "classmethod", "property", "cached_property", "a
 def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
     """``def``: bind the function, decorated."""
     frame = it.frame
-    function = Function(node.name.value, node, frame.context, frame, _defaults(it, node.params), it.site(node))
+    function = Function(
+        node.name.value, node, frame.context, frame, _defaults(it, node.params), it.site(node)
+    )
     decorators = [expressions.evaluate(it, d.decorator) for d in node.decorators]
     function.decorators = tuple(decorators)
     for decorator, written in zip(decorators, node.decorators):
-        if isinstance(decorator, expressions.GradMode) or getattr(decorator, "name", "") in tensor_ops.NO_GRAD_CONTEXTS:
+        if (
+            isinstance(decorator, expressions.GradMode)
+            or getattr(decorator, "name", "") in tensor_ops.NO_GRAD_CONTEXTS
+        ):
             function.slots["#no_grad"] = it.site(written)
     value: Value = function
     for decorator in reversed(decorators):
@@ -61,7 +66,9 @@ def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
     it.bind(node.name.value, value)
 
 
-def _decorated(it: Interpreter, decorator: Value, value: Value, node: cst.FunctionDef | cst.ClassDef) -> Value:
+def _decorated(
+    it: Interpreter, decorator: Value, value: Value, node: cst.FunctionDef | cst.ClassDef
+) -> Value:
     """What a decorator of the user's own returns; library decorators are taken to keep the function's meaning."""
     if isinstance(decorator, Function):
         from optlint.semantics import calls
@@ -135,7 +142,11 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     it.entered.add(function.node)
     variables: dict[str, object] = {"#node": function.node}
     frame = Frame(
-        function.context, variables, parent=function.closure, name=function.name, owner=function.owner,
+        function.context,
+        variables,
+        parent=function.closure,
+        name=function.name,
+        owner=function.owner,
         receiver=receiver,
     )
     bind_arguments(it, function, arguments, variables, receiver)
@@ -185,7 +196,11 @@ def _grad_decorator(function: Function) -> Site | None:
 
 
 def bind_arguments(
-    it: Interpreter, function: Function, arguments: Arguments, variables: dict[str, object], receiver: Value | None
+    it: Interpreter,
+    function: Function,
+    arguments: Arguments,
+    variables: dict[str, object],
+    receiver: Value | None,
 ) -> None:
     """Bind arguments to parameters as Python does; what is missing or not known is Unknown."""
     parameters = function.node.params
@@ -203,7 +218,9 @@ def bind_arguments(
         else:
             variables[name] = _default(function, name, arguments.open, missing)
     if isinstance(parameters.star_arg, cst.Param):
-        variables[parameters.star_arg.name.value] = Container("tuple", Items(tuple(positional), arguments.open))
+        variables[parameters.star_arg.name.value] = Container(
+            "tuple", Items(tuple(positional), arguments.open)
+        )
     for parameter in parameters.kwonly_params:
         name = parameter.name.value
         variables[name] = (
@@ -241,7 +258,9 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
     elif cls.slots.get("#dataclass"):
         _fill_dataclass(it, instance, cls, arguments)
     else:
-        library = next((b for b in cls.library_bases() if calls.initialise_library_base(it, instance, b, arguments)), "")
+        library = next(
+            (b for b in cls.library_bases() if calls.initialise_library_base(it, instance, b, arguments)), ""
+        )
         if not library and (arguments.positional or arguments.keywords):
             _name_tuple(instance, cls, arguments)
     if families.is_module_class(it, cls) or families.keras_kind(cls):

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: Modules whose star import the engine can answer for, by a test of the name.
-_STARS = ("torch.nn", "torch.optim", "torch", "keras.layers", "tensorflow.keras.layers", "tensorflow.keras", "keras")
+_STARS = (
+    "torch.nn",
+    "torch.optim",
+    "torch",
+    "keras.layers",
+    "tensorflow.keras.layers",
+    "tensorflow.keras",
+    "keras",
+)
 
 
 def dotted(node: cst.BaseExpression | None) -> str:
@@ -81,7 +89,9 @@ def import_names(it: Interpreter, node: cst.ImportFrom) -> None:
         submodule = it.project.find(f"{name}.{original}" if name else original, importer, level)
         if submodule is not None and it.project.registers(submodule):
             it.load_module(submodule)
-        bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else original
+        bound = (
+            alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else original
+        )
         it.bind(bound, _later(it, importer, name, level, original))
 
 
@@ -141,7 +151,9 @@ def _exported_names(source: Namespace) -> set[str] | None:
     items = getattr(declared, "items", None)
     if items is None or callable(items) or items.open:
         return None
-    return {value.value for value in items.values if isinstance(value, Const) and isinstance(value.value, str)}
+    return {
+        value.value for value in items.values if isinstance(value, Const) and isinstance(value.value, str)
+    }
 
 
 def from_star(it: Interpreter, namespace: Namespace, name: str) -> Value | None:
@@ -161,6 +173,5 @@ def from_star(it: Interpreter, namespace: Namespace, name: str) -> Value | None:
 
 
 _STAR_NAMES = frozenset(
-    "nn optim Tensor randn zeros ones tensor Module Parameter Sequential Model Input Dense layers models "
-    "optimizers losses".split()
+    ["nn", "optim", "Tensor", "randn", "zeros", "ones", "tensor", "Module", "Parameter", "Sequential", "Model", "Input", "Dense", "layers", "models", "optimizers", "losses"]
 )

@@ -62,7 +62,9 @@ class Lazy(Obj):
 class Interpreter:
     """State of the analysis of one file: heap, modules loaded so far, and the run that is being recorded."""
 
-    def __init__(self, project: Project, extra_optimizers: frozenset[str], extra_modules: frozenset[str]) -> None:
+    def __init__(
+        self, project: Project, extra_optimizers: frozenset[str], extra_modules: frozenset[str]
+    ) -> None:
         self.project = project
         self.extra_optimizers = extra_optimizers
         self.extra_modules = extra_modules
@@ -288,8 +290,8 @@ class Interpreter:
         elif self.frame.is_class and isinstance(node.target, cst.Name):
             self.frame.variables.setdefault("#fields", {})[node.target.value] = ABSENT
         if self.frame.is_class and isinstance(node.target, cst.Name):
-            self.frame.variables.setdefault("#fields", {})[node.target.value] = (
-                self.frame.variables.get(node.target.value, ABSENT)
+            self.frame.variables.setdefault("#fields", {})[node.target.value] = self.frame.variables.get(
+                node.target.value, ABSENT
             )
         return True
 

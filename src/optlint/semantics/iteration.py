@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from optlint.semantics import modules, truth
+from optlint.semantics import modules
 from optlint.semantics.values import (
     ABSENT,
     UNKNOWN,

@@ -131,7 +131,9 @@ class _Walk:
                     self.open = True
 
 
-def submodules(it: Interpreter, module: Instance, recurse: bool, depth: int = 0) -> Iterator[tuple[str, Instance]]:
+def submodules(
+    it: Interpreter, module: Instance, recurse: bool, depth: int = 0
+) -> Iterator[tuple[str, Instance]]:
     """Named submodules (all of them with ``recurse``, with the module itself first as "")."""
     if depth == 0 and recurse:
         yield "", module
@@ -208,7 +210,9 @@ def iterate(it: Interpreter, module: Instance) -> Items | None:
 def add_element(it: Interpreter, module: Instance, value: Value) -> None:
     """``append`` to a container module."""
     count = sum(1 for name, _ in module.members() if name.isdigit())
-    it.heap.set(module.slots, str(count), as_parameter(value) if is_parameter_container(it, module) else value)
+    it.heap.set(
+        module.slots, str(count), as_parameter(value) if is_parameter_container(it, module) else value
+    )
 
 
 def is_parameter_container(it: Interpreter, module: Instance) -> bool:

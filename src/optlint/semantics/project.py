@@ -32,10 +32,7 @@ MAX_FILE_BYTES = 1_500_000
 
 #: Top-level packages that are always the library, even where a folder of the same name lies beside the script.
 LIBRARIES = frozenset(
-    """torch torchvision torchaudio torchmetrics tensorflow keras tf_keras numpy scipy pandas sklearn matplotlib
-    lightning pytorch_lightning accelerate transformers peft timm datasets tqdm wandb einops cv2 PIL
-    apex deepspeed bitsandbytes gym gymnasium jax flax optax tensorboardX yaml json os sys re math random
-    logging argparse collections itertools functools typing pathlib time copy dataclasses abc""".split()
+    ["torch", "torchvision", "torchaudio", "torchmetrics", "tensorflow", "keras", "tf_keras", "numpy", "scipy", "pandas", "sklearn", "matplotlib", "lightning", "pytorch_lightning", "accelerate", "transformers", "peft", "timm", "datasets", "tqdm", "wandb", "einops", "cv2", "PIL", "apex", "deepspeed", "bitsandbytes", "gym", "gymnasium", "jax", "flax", "optax", "tensorboardX", "yaml", "json", "os", "sys", "re", "math", "random", "logging", "argparse", "collections", "itertools", "functools", "typing", "pathlib", "time", "copy", "dataclasses", "abc"]
 )
 
 
@@ -79,7 +76,7 @@ class Project:
         if path not in self._registering:
             text = self._read(path) or ""
             imported = path.endswith("__init__.py") and _IMPORTS_SIBLINGS.search(text) is not None
-            self._registering[path] = _REGISTERS.search(text) is not None or imported and len(text) < 4_000
+            self._registering[path] = _REGISTERS.search(text) is not None or (imported and len(text) < 4_000)
         return self._registering[path]
 
     def find(self, name: str, importer: str, level: int = 0) -> str | None:
@@ -158,7 +155,9 @@ def _folders_above(folder: str) -> list[str]:
         folders.append(folder)
         if os.path.isdir(os.path.join(folder, "src")):
             folders.append(os.path.join(folder, "src"))
-        marked = any(os.path.exists(os.path.join(folder, mark)) for mark in (".git", "pyproject.toml", "setup.py"))
+        marked = any(
+            os.path.exists(os.path.join(folder, mark)) for mark in (".git", "pyproject.toml", "setup.py")
+        )
         parent = os.path.dirname(folder)
         if marked or parent == folder:
             break

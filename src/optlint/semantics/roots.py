@@ -44,7 +44,9 @@ _RELEVANT = re.compile(
 )
 
 #: Names that only Keras 3 has.
-_KERAS_3 = re.compile(r"KERAS_BACKEND|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b|keras\.src\b")
+_KERAS_3 = re.compile(
+    r"KERAS_BACKEND|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b|keras\.src\b"
+)
 
 Checker = Callable[[Run], None]
 
@@ -70,7 +72,9 @@ def _is_root(part: Slice) -> bool:
     return _RELEVANT.search(part.module.lines_text(part.first_line, part.last_line)) is not None
 
 
-def _run(it: Interpreter, path: str, root: str, action: Callable[[], object], check: Checker, keep: bool = False) -> int:
+def _run(
+    it: Interpreter, path: str, root: str, action: Callable[[], object], check: Checker, keep: bool = False
+) -> int:
     """One run from a clean list of events; its effects are taken back unless ``keep``."""
     it.events = []
     it.steps = 0
@@ -146,7 +150,14 @@ def _given_out(it: Interpreter, result: Value, method: Function) -> None:
         calls.escape(it, [result])
 
 
-_LIGHTNING_HOOKS = ("prepare_data", "setup", "configure_model", "configure_optimizers", "on_fit_start", "on_train_start")
+_LIGHTNING_HOOKS = (
+    "prepare_data",
+    "setup",
+    "configure_model",
+    "configure_optimizers",
+    "on_fit_start",
+    "on_train_start",
+)
 
 
 def _follow_lightning(it: Interpreter, instance: Instance) -> None:

@@ -22,7 +22,6 @@ from optlint.semantics.values import (
     External,
     Function,
     Instance,
-    Leaf,
     LibraryClass,
     Method,
     Obj,

@@ -76,7 +76,9 @@ class Const(Value):
     value: Any
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Const) and type(self.value) is type(other.value) and self.value == other.value
+        return (
+            isinstance(other, Const) and type(self.value) is type(other.value) and self.value == other.value
+        )
 
     def __hash__(self) -> int:
         return hash((type(self.value), self.value))
@@ -303,7 +305,9 @@ class UserClass(Obj):
 
     __slots__ = ("_order", "bases", "context", "name", "node")
 
-    def __init__(self, name: str, node: cst.ClassDef, context: Any, bases: tuple[Value, ...], site: Site) -> None:
+    def __init__(
+        self, name: str, node: cst.ClassDef, context: Any, bases: tuple[Value, ...], site: Site
+    ) -> None:
         super().__init__(site)
         self.name = name
         self.node = node
@@ -351,7 +355,9 @@ class Instance(Obj):
 
     __slots__ = ("cls",)
 
-    def __init__(self, cls: UserClass | LibraryClass, site: Site | None = None, *, open: bool = False) -> None:
+    def __init__(
+        self, cls: UserClass | LibraryClass, site: Site | None = None, *, open: bool = False
+    ) -> None:
         super().__init__(site)
         self.cls = cls
         if open:

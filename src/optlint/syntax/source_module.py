@@ -37,7 +37,9 @@ class ParseProblem:
 class Slice:
     """Consecutive lines of a file that hold one (or, with semicolons, several) top-level statements."""
 
-    def __init__(self, module: SourceModule, first_line: int, last_line: int, nodes: Sequence[ast.stmt]) -> None:
+    def __init__(
+        self, module: SourceModule, first_line: int, last_line: int, nodes: Sequence[ast.stmt]
+    ) -> None:
         self.module = module
         self.first_line = first_line
         self.last_line = last_line

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 12
 #: Their own ``trainable=False`` does not reach their weights in Keras 3 when it is given to the constructor.
 _COMPOSITES = frozenset(
-    "MultiHeadAttention GroupQueryAttention Bidirectional TimeDistributed RNN Wrapper Sequential Model".split()
+    ["MultiHeadAttention", "GroupQueryAttention", "Bidirectional", "TimeDistributed", "RNN", "Wrapper", "Sequential", "Model"]
 )
 
 
@@ -122,7 +122,9 @@ def _merge(values: tuple[Value, ...]) -> Symbolic:
     return Symbolic(tuple(layers), complete)
 
 
-def _make_layer(it: Interpreter, name: str, generic: str, arguments: Arguments, node: cst.CSTNode) -> Instance:
+def _make_layer(
+    it: Interpreter, name: str, generic: str, arguments: Arguments, node: cst.CSTNode
+) -> Instance:
     layer = Instance(LibraryClass(generic), it.site(node))
     last = generic.rsplit(".", 1)[-1]
     known = {k: v.value if isinstance(v, Const) else None for k, v in arguments.keywords.items()}
@@ -348,7 +350,11 @@ def _weighted(it: Interpreter, model: Instance, depth: int) -> Iterator[Instance
             weights = child.slots.get("#weights")
             inner = child.slots.get("#inner")
             if weights is None and isinstance(inner, Items):
-                weights = True if any(v.slots.get("#weights") for v in inner.values if isinstance(v, Instance)) else None
+                weights = (
+                    True
+                    if any(v.slots.get("#weights") for v in inner.values if isinstance(v, Instance))
+                    else None
+                )
             if weights is True:
                 yield child
             elif weights is None:
@@ -369,9 +375,7 @@ def _inside_users_layer(it: Interpreter, layer: Instance, depth: int) -> Iterato
 
 _TRAINING = frozenset({"fit", "fit_generator", "train_on_batch"})
 _NEUTRAL = frozenset(
-    """predict evaluate summary save save_weights predict_on_batch test_on_batch predict_generator get_config
-    evaluate_generator to_json get_weights count_params reset_states reset_metrics call compute_mask plot_model
-    load_weights set_weights build export get_metrics_result add_loss add_metric""".split()
+    ["predict", "evaluate", "summary", "save", "save_weights", "predict_on_batch", "test_on_batch", "predict_generator", "get_config", "evaluate_generator", "to_json", "get_weights", "count_params", "reset_states", "reset_metrics", "call", "compute_mask", "plot_model", "load_weights", "set_weights", "build", "export", "get_metrics_result", "add_loss", "add_metric"]
 )
 
 
@@ -449,7 +453,9 @@ def record_gradients(it: Interpreter, values: tuple[Value, ...], how: str, node:
     """Gradients are taken for variables of a model of which nothing can train."""
     for value in values:
         if isinstance(value, FrozenVariables):
-            it.record(events.KerasTrained(it.site(node), bool(it.conditional), value.model, how, value.frozen))
+            it.record(
+                events.KerasTrained(it.site(node), bool(it.conditional), value.model, how, value.frozen)
+            )
 
 
 def call_layer(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:

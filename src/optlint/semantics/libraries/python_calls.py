@@ -618,8 +618,7 @@ def _plain(value: Value) -> Any:
 
 
 _TEXT_METHODS = frozenset(
-    "startswith endswith split rsplit lower upper strip lstrip rstrip replace find count isdigit title "
-    "capitalize removeprefix removesuffix partition".split()
+    ["startswith", "endswith", "split", "rsplit", "lower", "upper", "strip", "lstrip", "rstrip", "replace", "find", "count", "isdigit", "title", "capitalize", "removeprefix", "removesuffix", "partition"]
 ) - {"partition"}
 
 

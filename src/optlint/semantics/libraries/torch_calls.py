@@ -48,10 +48,7 @@ _PARAMETER = frozenset(
 _WRAPPER_NAMES = frozenset({"DataParallel", "DistributedDataParallel"})
 #: Functions that give back the module they are given, ready for use.
 _SAME_MODULE = frozenset(
-    """torch.compile torch.jit.script torch.jit.trace torch.nn.SyncBatchNorm.convert_sync_batchnorm
-    torch.nn.utils.weight_norm torch.nn.utils.spectral_norm torch.nn.utils.parametrizations.spectral_norm
-    torch.nn.utils.parametrizations.weight_norm torch.nn.utils.parametrizations.orthogonal torch.jit.ignore
-    torch.jit.export torch.jit.unused""".split()
+    ["torch.compile", "torch.jit.script", "torch.jit.trace", "torch.nn.SyncBatchNorm.convert_sync_batchnorm", "torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm", "torch.nn.utils.parametrizations.spectral_norm", "torch.nn.utils.parametrizations.weight_norm", "torch.nn.utils.parametrizations.orthogonal", "torch.jit.ignore", "torch.jit.export", "torch.jit.unused"]
 )
 _CONSUMES_PARAMETERS = (
     "torch.nn.utils.clip_grad_norm",
@@ -194,7 +191,9 @@ def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) 
     leaf = Leaf(it.site(node), is_parameter=False, requires_grad=known, ndim=_ndim(name, arguments))
     given = arguments.positional[0] if arguments.positional else None
     # A tensor made of an array that the program got from elsewhere is an input, no weight.
-    leaf.fresh = not name.endswith(("from_numpy", "as_tensor")) and not (isinstance(given, Leaf) and not given.fresh)
+    leaf.fresh = not name.endswith(("from_numpy", "as_tensor")) and not (
+        isinstance(given, Leaf) and not given.fresh
+    )
     return leaf
 
 
@@ -461,8 +460,7 @@ def _library_model_method(
 
 
 _LIGHTNING_SILENT = frozenset(
-    """log log_dict save_hyperparameters print lr_schedulers all_gather toggle_optimizer untoggle_optimizer
-    clip_gradients""".split()
+    ["log", "log_dict", "save_hyperparameters", "print", "lr_schedulers", "all_gather", "toggle_optimizer", "untoggle_optimizer", "clip_gradients"]
 )
 
 
@@ -773,10 +771,10 @@ def _scaler_method(it: Interpreter, name: str, arguments: Arguments, node: cst.C
 __all__ = [
     "ABSENT",
     "Choice",
-    "containers",
     "build_optimizer",
     "call",
     "call_module_method",
+    "containers",
     "forward",
     "make_module",
 ]
