@@ -31,7 +31,7 @@ class InvalidSyntax(Rule):
     bad = "optimizer = torch.optim.Adam(model.parameters()\nloss.backward()\n"
     good = "optimizer = torch.optim.Adam(model.parameters())\nloss.backward()\n"
     silent = (
-        "A file that a newer Python can read but the one that runs optlint cannot is named in a note instead.",
+        "A file that only a newer Python than the one that runs optlint can read: a note names it instead.",
         "A file with `# optlint: skip-file` at its top is not read any further.",
     )
 
@@ -60,8 +60,8 @@ class UnusedSuppression(Rule):
         "A file that could not be analysed.",
     )
     misses = (
-        "A suppression in a module whose finding only comes up through a script that is not part of this run is "
-        "reported although it is needed; lint the script too.",
+        "A suppression in a module is reported although it is needed when its finding only comes up through a "
+        "script that is not part of this run; lint the script too.",
     )
 
     def check(self, run: Run) -> Iterator[Finding]:

@@ -1,0 +1,24 @@
+"""``python -m optlint`` and the console script.
+
+Answers ``--version`` by itself, so that asking for it loads nothing; everything else is ``optlint.cli``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from optlint import __version__
+
+
+def main() -> None:
+    """Run the command line on ``sys.argv`` and exit with its status."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"optlint {__version__}\n")
+        sys.exit(0)
+    from optlint.cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Checks one file: reads it, leaves out what cannot matter, asks the analysis, and keeps every fault to the
+file.
+
+The workers call it, in as many processes as there are. Must not know the other files, options or output.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from optlint import suppressions
+from optlint.finding import Finding, Note, Span
+from optlint.rules import all_rules
+from optlint.rules.housekeeping import HOUSEKEEPING, InvalidSyntax, RuleFailed, housekeeping_finding
+from optlint.selection import selected
+from optlint.source import BinaryError, SourceError, SourceStore, UndecodableError, decode
+from optlint.suppressions import Suppressions
+from optlint.validity import Validity, Verdict, check
+
+if TYPE_CHECKING:
+    from optlint.rules.base import Rule
+    from optlint.semantics.project import Project
+    from optlint.settings import Settings
+
+_RELEVANT = re.compile(
+    rb"optim|Adam|SGD|requires_grad|trainable|detach|\.data\b|no_grad|inference_mode|parameters\b|Parameter\b"
+    rb"|nn\.|Module\b|keras|Variable|GradientTape|[Tt]rainer|\btrain\(|\.fit\("
+)
+"""What a file mentions when it can build, fill or use an optimizer; anything else is not worth following."""
+
+_SKIP_FILE = b"skip-file"
+
+
+def may_matter(data: bytes) -> bool:
+    """Whether the bytes of a file mention anything that a rule could be about."""
+    return _RELEVANT.search(data) is not None
+
+
+@dataclass
+class Outcome:
+    """What one file gave, in plain data that travels between processes. Paths are absolute.
+
+    ``analysed`` says that every rule had its say, so that a suppression without effect can be called so.
+    """
+
+    path: str
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+    suppressions: Suppressions | None = None
+    skipped: bool = False
+    analysed: bool = False
+
+    def fail(self, reason: str) -> None:
+        """Take note that optlint itself went wrong on this file."""
+        message = f"optlint failed on this file: {reason}"
+        advice = "this is a fault in optlint; the other files are checked all the same"
+        span = Span(1, 1, 1, 1)
+        self.findings.append(housekeeping_finding(RuleFailed, self.path, span, message, advice=advice))
+        self.faults.append(message)
+        self.analysed = False
+
+
+@lru_cache(maxsize=256)
+def rules_of(settings: Settings) -> tuple[type[Rule], ...]:
+    """The rules that ``settings`` select, housekeeping among them."""
+    return selected(settings.selections, all_rules())
+
+
+class Checker:
+    """Checks files one by one; a process has one, so that what it learns of shared modules is learnt once."""
+
+    def __init__(self, settings: Sequence[Settings], store: SourceStore) -> None:
+        """``settings`` are those that a file's number in ``check`` stands for."""
+        self._settings = settings
+        self._store = store
+        self._projects: dict[int, Project] = {}
+
+    def check(self, path: str, which: int) -> Outcome:
+        """Check one file. Never raises (but for an interrupt)."""
+        outcome = Outcome(path)
+        try:
+            self._check(outcome, which)
+        except Exception as error:
+            outcome.fail(_described(error))
+            outcome.details.append(traceback.format_exc())
+        return outcome
+
+    def _check(self, outcome: Outcome, which: int) -> None:
+        path = outcome.path
+        try:
+            data = self._store.load(path)
+            if path.endswith(".ipynb"):
+                outcome.notes.append(Note(path, 1, "notebooks are not analysed yet"))
+                return
+            text = decode(data)
+        except SourceError as error:
+            _record_source_error(outcome, error)
+            return
+        if _SKIP_FILE in data and suppressions.skips_file(text):
+            outcome.skipped = True
+            return
+        validity = check(text)
+        relevant = may_matter(data) or _mentions(data, self._settings[which])
+        if validity.verdict is Verdict.INVALID:
+            outcome.findings.append(_syntax_error(path, validity))
+        elif validity.verdict is Verdict.TOO_DEEP:
+            outcome.notes.append(Note(path, 1, "nested too deeply for Python's parser, not analysed"))
+        elif relevant:
+            self._analyse(outcome, text, which, validity)
+        else:
+            outcome.analysed = True
+        if suppressions.may_be_unused(data) or (outcome.findings and suppressions.may_suppress(data)):
+            outcome.suppressions = suppressions.find(text)
+
+    def _analyse(self, outcome: Outcome, text: str, which: int, validity: Validity) -> None:
+        from optlint.analysis import analyse
+
+        settings = self._settings[which]
+        rules = tuple(rule for rule in rules_of(settings) if rule not in HOUSEKEEPING)
+        try:
+            report = analyse(outcome.path, text, settings, rules, self._project(which))
+        except SyntaxError:
+            if validity.verdict is not Verdict.NEWER:
+                raise
+            message = "needs a newer Python than the one that runs optlint, not analysed"
+            outcome.notes.append(Note(outcome.path, validity.line, f"{message}: {validity.message}"))
+            return
+        outcome.findings += report.findings
+        outcome.notes += report.notes
+        outcome.faults += report.faults
+        outcome.analysed = not report.notes and not report.faults
+
+    def _project(self, which: int) -> Project:
+        from optlint.semantics.project import Project
+
+        if which not in self._projects:
+            self._projects[which] = Project(self._settings[which], self._store.read)
+        return self._projects[which]
+
+
+def _mentions(data: bytes, settings: Settings) -> bool:
+    """Whether a file names one of the classes that the configuration adds."""
+    names = (*settings.optimizers, *settings.modules)
+    return any(name.rpartition(".")[2].encode() in data for name in names)
+
+
+def _described(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _record_source_error(outcome: Outcome, error: SourceError) -> None:
+    note = Note(outcome.path, error.line, error.message)
+    if isinstance(error, UndecodableError):
+        span = Span(error.line, 1, error.line, 1)
+        outcome.findings.append(housekeeping_finding(InvalidSyntax, outcome.path, span, error.message))
+    elif isinstance(error, BinaryError):
+        outcome.notes.append(note)
+    else:
+        outcome.faults.append(error.message)
+
+
+def _syntax_error(path: str, validity: Validity) -> Finding:
+    span = Span(validity.line, validity.column, validity.line, validity.column + 1)
+    return housekeeping_finding(InvalidSyntax, path, span, validity.message)

@@ -1,0 +1,361 @@
+"""Options in, exit status out: the command line, and nothing else.
+
+``optlint.__main__`` calls ``run``; tests may call ``command`` through click's runner. Nothing imports this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from optlint import __version__
+
+if TYPE_CHECKING:
+    from optlint.discovery import Discovered
+    from optlint.engine import Report
+    from optlint.selection import Selection
+    from optlint.settings import Configuration, Settings
+    from optlint.source import SourceStore
+
+HOW_TO_CALL = """\
+Usage: optlint [OPTIONS] PATH...
+
+Give the files or folders to check, or - for standard input:
+  optlint train.py
+  optlint .
+  cat train.py | optlint - --stdin-filename train.py
+
+`optlint --help` lists the options, `optlint --list-rules` the rules."""
+
+USAGE_FAULT = 2
+INTERRUPTED = 130
+STDIN_NAME = "<stdin>"
+"""What standard input is called when ``--stdin-filename`` does not say."""
+
+
+class RunError(click.ClickException):
+    """The run itself cannot go on; the text is for the user."""
+
+    exit_code = USAGE_FAULT
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the reason to standard error."""
+        _complain(self.message)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, as it was given."""
+
+    paths: tuple[str, ...]
+    output_format: str | None
+    output_file: str | None
+    selection: Selection
+    config: str | None
+    isolated: bool
+    jobs: int
+    stdin_filename: str | None
+    statistics: bool
+    exit_zero: bool
+    quiet: bool
+    verbose: bool
+    explain: str | None
+    list_rules: bool
+    show_settings: bool
+    show_files: bool
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line on ``arguments`` and return the exit status: 0, 1 or 2 (130 when interrupted)."""
+    _make_printable(sys.stdout, sys.stderr)
+    try:
+        status = command.main(list(arguments), prog_name="optlint", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _pipe_closed()
+
+
+def _make_printable(*streams: object) -> None:
+    """Let paths and source that the terminal's encoding cannot show be escaped rather than fail."""
+    for stream in streams:
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            with contextlib.suppress(ValueError, OSError):
+                reconfigure(errors="backslashreplace")
+
+
+def _pipe_closed() -> int:
+    """The reader (``head``) has seen enough. Keep the interpreter's last flush from complaining about it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _complain(message: str) -> None:
+    click.echo(f"optlint: error: {message}", err=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--output-format",
+    metavar="FORMAT",
+    help="full (default), concise or json.",
+)
+@click.option("-o", "--output-file", metavar="FILE", help="Write the report there.")
+@click.option("--select", multiple=True, metavar="RULES", help="Check only these: codes, prefixes or names.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Leave these out.")
+@click.option("--extend-select", multiple=True, metavar="RULES", help="Check these too.")
+@click.option("--explain", metavar="RULE", help="Print a rule's documentation.")
+@click.option("--list-rules", is_flag=True, help="List all rules with their state and severity.")
+@click.option("--statistics", is_flag=True, help="Count the findings by rule instead of showing them.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option("--config", metavar="FILE", help="Use this configuration and no other.")
+@click.option("--isolated", is_flag=True, help="Use no configuration.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: the cores).")
+@click.option("--stdin-filename", metavar="FILE", help="What to call standard input.")
+@click.option("--show-settings", is_flag=True, help="Print the settings for the first path, and stop.")
+@click.option("--show-files", is_flag=True, help="Print the files that would be checked, and stop.")
+@click.option("-q", "--quiet", is_flag=True, help="Print findings only.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what is done, and give tracebacks of faults.")
+@click.version_option(__version__, "--version", prog_name="optlint", message="%(prog)s %(version)s")
+def command(
+    *,
+    paths: tuple[str, ...],
+    output_format: str | None,
+    output_file: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    extend_select: tuple[str, ...],
+    config: str | None,
+    isolated: bool,
+    jobs: int | None,
+    stdin_filename: str | None,
+    statistics: bool,
+    exit_zero: bool,
+    quiet: bool,
+    verbose: bool,
+    explain: str | None,
+    list_rules: bool,
+    show_settings: bool,
+    show_files: bool,
+) -> int:
+    """Find out, before you train, that the optimizer will not train the model.
+
+    PATH is a file, a folder to search for Python files, or - for standard input.
+
+    Exit status: 0 nothing found, 1 findings, 2 the run itself went wrong.
+    """
+    from optlint.selection import Selection
+
+    options = Options(
+        paths=paths,
+        output_format=output_format,
+        output_file=output_file,
+        selection=Selection(_split(select) if select else None, _split(extend_select), _split(ignore)),
+        config=config,
+        isolated=isolated,
+        jobs=jobs or _cores(),
+        stdin_filename=stdin_filename,
+        statistics=statistics,
+        exit_zero=exit_zero,
+        quiet=quiet,
+        verbose=verbose,
+        explain=explain,
+        list_rules=list_rules,
+        show_settings=show_settings,
+        show_files=show_files,
+    )
+    return _dispatch(options)
+
+
+def _split(values: Sequence[str]) -> tuple[str, ...]:
+    """Comma separated or repeated, the same."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def _dispatch(options: Options) -> int:
+    if options.list_rules or options.explain is not None:
+        return _show_documentation(options)
+    if not options.paths:
+        click.echo(HOW_TO_CALL, err=True)
+        return USAGE_FAULT
+    configuration = _configuration(options)
+    return _lint(options, configuration)
+
+
+def _show_documentation(options: Options) -> int:
+    from optlint.rules import all_rules
+    from optlint.rules.text import explanation, listing
+    from optlint.selection import UnknownSelectorError, rule_called
+
+    if options.explain is None:
+        click.echo(listing(all_rules()))
+        return 0
+    try:
+        rule = rule_called(options.explain, all_rules())
+    except UnknownSelectorError as error:
+        raise RunError(str(error)) from error
+    click.echo(explanation(rule))
+    return 0
+
+
+def _configuration(options: Options) -> Configuration:
+    from optlint.rules import all_rules
+    from optlint.selection import UnknownSelectorError, check
+    from optlint.settings import Configuration, SettingsError
+
+    try:
+        check(options.selection.selectors(), all_rules())
+        return Configuration(
+            config=options.config, isolated=options.isolated, command_line=options.selection
+        )
+    except (UnknownSelectorError, SettingsError) as error:
+        raise RunError(str(error)) from error
+
+
+def _lint(options: Options, configuration: Configuration) -> int:
+    from optlint.engine import run as check_files
+    from optlint.settings import SettingsError
+
+    try:
+        here = configuration.for_folder(os.getcwd())
+        output_format = _output_format(options, here)
+        found, store = _find(options, configuration)
+        for problem in found.problems:
+            _complain(f"{problem.path}: {problem.message}")
+        if options.show_settings or options.show_files:
+            return _show(options, configuration, found)
+        _narrate(options, configuration, found)
+        report = check_files(found.files, configuration.for_folder, store=store, jobs=options.jobs)
+    except SettingsError as error:
+        raise RunError(str(error)) from error
+    _deliver(report, options, output_format)
+    _tell(report, options, output_format)
+    if found.problems or report.exit_status == USAGE_FAULT:
+        return USAGE_FAULT
+    return 0 if options.exit_zero else report.exit_status
+
+
+def _output_format(options: Options, settings: Settings) -> str:
+    from optlint.settings import OUTPUT_FORMATS, choose
+
+    chosen = options.output_format or settings.output_format
+    try:
+        choose(chosen, OUTPUT_FORMATS)
+    except ValueError as error:
+        raise RunError(f"--output-format {error}") from error
+    if options.statistics and chosen == "json":
+        raise RunError("--statistics is text; the json report counts nothing by rule")
+    return chosen
+
+
+def _find(options: Options, configuration: Configuration) -> tuple[Discovered, SourceStore]:
+    """The files to check; standard input is one of them when a path is ``-``."""
+    from optlint.discovery import discover
+    from optlint.source import SourceStore
+
+    found = discover([path for path in options.paths if path != "-"], configuration.for_folder)
+    overlay = {}
+    if "-" in options.paths:
+        path = os.path.abspath(options.stdin_filename or STDIN_NAME)
+        overlay[path] = click.get_binary_stream("stdin").read()
+        found.files = sorted({*found.files, path})
+    return found, SourceStore(overlay)
+
+
+def _show(options: Options, configuration: Configuration, found: Discovered) -> int:
+    """Print what ``--show-files`` and ``--show-settings`` ask for."""
+    if options.show_files:
+        for path in found.files:
+            click.echo(path)
+    else:
+        first = found.files[0] if found.files else os.path.abspath(options.paths[0])
+        folder = first if os.path.isdir(first) else os.path.dirname(first)
+        click.echo(_settings_text(configuration.for_folder(folder), first))
+    return USAGE_FAULT if found.problems else 0
+
+
+def _settings_text(settings: Settings, path: str) -> str:
+    from optlint.checker import rules_of
+
+    lines = [
+        f"settings for {path}",
+        f"config: {settings.config_path or 'none'}",
+        f"root: {settings.root}",
+        f"rules: {', '.join(rule.code for rule in rules_of(settings))}",
+    ]
+    lists = {
+        "exclude": settings.exclude,
+        "extend-exclude": settings.extend_exclude,
+        "optimizers": settings.optimizers,
+        "modules": settings.modules,
+        "src": settings.src,
+        "per-file-ignores": tuple(f"{glob}: {','.join(rules)}" for glob, rules in settings.per_file_ignores),
+        "severity": tuple(f"{selector}: {level.value}" for selector, level in settings.severity),
+    }
+    lines += [f"{key}: {', '.join(values) or 'none'}" for key, values in lists.items()]
+    return "\n".join([*lines, f"output-format: {settings.output_format}"])
+
+
+def _narrate(options: Options, configuration: Configuration, found: Discovered) -> None:
+    """With ``--verbose``, say what is about to happen."""
+    if not options.verbose:
+        return
+    for path in dict.fromkeys(os.path.dirname(path) for path in found.files):
+        click.echo(f"optlint: {path}: config {configuration.for_folder(path).config_path or 'none'}", err=True)
+    click.echo(f"optlint: {len(found.files)} files, {options.jobs} processes", err=True)
+
+
+def _deliver(report: Report, options: Options, output_format: str) -> None:
+    """Write the report where it belongs."""
+    from optlint.reporters import Style, write
+
+    with _output(options.output_file) as stream:
+        style = Style(summary=not options.quiet, statistics=options.statistics)
+        write(report, output_format, stream, style)
+
+
+@contextlib.contextmanager
+def _output(path: str | None) -> Iterator[IO[str]]:
+    """The stream for the report: standard output, or the file at ``path``."""
+    if path is None:
+        yield click.get_text_stream("stdout", errors="backslashreplace")
+        return
+    try:
+        file = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with file:
+        yield file
+
+
+def _tell(report: Report, options: Options, output_format: str) -> None:
+    """Print to standard error what is no finding: faults always, notes unless the report holds them."""
+    for fault in report.faults:
+        _complain(fault)
+    if options.verbose:
+        for detail in report.details:
+            click.echo(detail, err=True)
+    if not options.quiet and output_format != "json":
+        for note in report.notes:
+            click.echo(f"optlint: note: {note.path}:{note.line}: {note.message}", err=True)

@@ -1,0 +1,196 @@
+"""From files to a report: which process checks what, and what all files' findings come to together.
+
+The command line, the editor server and the tests call ``run``. Must not know options, or how a report is
+shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from optlint import suppressions
+from optlint.checker import Outcome, may_matter, rules_of
+from optlint.discovery import Excluder
+from optlint.finding import Finding, Note, Related, Span
+from optlint.rules import all_rules
+from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppression, housekeeping_finding
+from optlint.selection import matches
+from optlint.source import SourceStore
+from optlint.suppressions import Suppressions
+from optlint.workers import check_all
+
+if TYPE_CHECKING:
+    from optlint.settings import Settings
+
+__all__ = ["Report", "may_matter", "run"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found, ready to be shown: paths are relative to ``folder`` where they lie below it.
+
+    ``errors`` names every file that could not be (fully) checked and why; ``faults`` what went wrong with the
+    run itself; ``details`` the tracebacks behind them.
+    """
+
+    folder: str
+    files: int
+    findings: tuple[Finding, ...]
+    errors: tuple[Note, ...] = ()
+    faults: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """0 nothing found, 1 findings, 2 the run itself went wrong."""
+        if self.faults or any(finding.code == RuleFailed.code for finding in self.findings):
+            return 2
+        return 1 if self.findings else 0
+
+
+def run(
+    files: Sequence[str],
+    settings_of: Callable[[str], Settings],
+    *,
+    store: SourceStore | None = None,
+    jobs: int = 1,
+    folder: str | None = None,
+) -> Report:
+    """Check ``files`` (absolute paths) and bring together what they gave.
+
+    ``settings_of`` gives the settings for an absolute folder; ``store`` reads files; ``jobs`` is the number
+    of processes; ``folder`` is what the report's paths are relative to (default: the current folder). The
+    report is the same for any ``jobs``. Raises what ``settings_of`` raises.
+    """
+    store = store or SourceStore()
+    files = sorted(dict.fromkeys(files))
+    numbers: dict[Settings, int] = {}
+    tasks = [(path, numbers.setdefault(settings_of(os.path.dirname(path)), len(numbers))) for path in files]
+    outcomes = check_all(tasks, tuple(numbers), store, jobs)
+    return _Merger(outcomes, settings_of, store, folder or os.getcwd()).report()
+
+
+class _Merger:
+    """Brings the outcomes of all files together; only here is it known which findings stand in which file."""
+
+    def __init__(
+        self,
+        outcomes: Sequence[Outcome],
+        settings_of: Callable[[str], Settings],
+        store: SourceStore,
+        folder: str,
+    ) -> None:
+        self._outcomes = outcomes
+        self._by_path = {outcome.path: outcome for outcome in outcomes}
+        self._settings_of = settings_of
+        self._store = store
+        self._folder = folder
+        self._excluder = Excluder(settings_of)
+        self._foreign: dict[str, Suppressions | None] = {}
+        self._active_codes: dict[str, frozenset[str]] = {}
+
+    def report(self) -> Report:
+        kept = [finding for finding in self._distinct() if self._stays(finding)]
+        kept += self._unused_suppressions()
+        shown = [self._shown(finding) for finding in kept]
+        errors = {note for outcome in self._outcomes for note in self._errors(outcome)}
+        return Report(
+            folder=self._folder,
+            files=len(self._outcomes),
+            findings=tuple(sorted(shown, key=lambda finding: finding.sort_key)),
+            errors=tuple(sorted(errors, key=lambda note: (note.path, note.line, note.message))),
+            faults=tuple(
+                f"{self._display(outcome.path)}: {fault}"
+                for outcome in self._outcomes
+                for fault in outcome.faults
+            ),
+            details=tuple(detail for outcome in self._outcomes for detail in outcome.details),
+        )
+
+    def _distinct(self) -> Iterator[Finding]:
+        """Each finding once, although several scripts may have led to it; the first script's words stand."""
+        seen: set[tuple[str, str, Span, str]] = set()
+        for outcome in self._outcomes:
+            for found in outcome.findings:
+                finding = replace(found, path=os.path.abspath(found.path))
+                identity = (finding.code, finding.path, finding.span, finding.message)
+                if identity not in seen:
+                    seen.add(identity)
+                    yield finding
+
+    def _stays(self, finding: Finding) -> bool:
+        if finding.path not in self._by_path and self._excluder.excludes_anywhere(finding.path):
+            return False
+        if finding.code not in self._active(finding.path):
+            return False
+        if self._skipped(finding.path):
+            return False
+        found = self._suppressions(finding.path)
+        return found is None or not found.suppress(finding)
+
+    def _active(self, path: str) -> frozenset[str]:
+        """The codes that count in ``path``: selected, and not ignored for this file."""
+        if path not in self._active_codes:
+            settings = self._settings_of(os.path.dirname(path))
+            ignored = settings.ignored_in(path)
+            rules = rules_of(settings)
+            self._active_codes[path] = frozenset(
+                rule.code for rule in rules if not any(matches(selector, rule) for selector in ignored)
+            )
+        return self._active_codes[path]
+
+    def _skipped(self, path: str) -> bool:
+        if path in self._by_path:
+            return self._by_path[path].skipped
+        text = self._store.read(path)
+        return text is not None and suppressions.skips_file(text)
+
+    def _suppressions(self, path: str) -> Suppressions | None:
+        own = self._by_path.get(path)
+        if own is not None and own.suppressions is not None:
+            return own.suppressions
+        if path not in self._foreign:
+            text = self._store.read(path)
+            self._foreign[path] = None if text is None else suppressions.find(text)
+        return self._foreign[path]
+
+    def _unused_suppressions(self) -> Iterator[Finding]:
+        for outcome in self._outcomes:
+            active = self._active(outcome.path) if outcome.suppressions else frozenset()
+            if outcome.suppressions is None or not outcome.analysed or UnusedSuppression.code not in active:
+                continue
+            for suppression, message in outcome.suppressions.unused(active, all_rules()):
+                finding = housekeeping_finding(UnusedSuppression, outcome.path, suppression.span, message)
+                if not outcome.suppressions.covers_itself(finding, suppression):
+                    yield replace(finding, help="remove it")
+
+    def _errors(self, outcome: Outcome) -> Iterator[Note]:
+        for note in outcome.notes:
+            yield replace(note, path=self._display(os.path.abspath(note.path)))
+        for finding in outcome.findings:
+            if finding.code == InvalidSyntax.code:
+                yield Note(self._display(finding.path), finding.span.line, finding.message)
+        for fault in outcome.faults:
+            yield Note(self._display(outcome.path), 1, fault)
+
+    def _shown(self, finding: Finding) -> Finding:
+        severity = self._settings_of(os.path.dirname(finding.path)).severity_of(finding)
+        return replace(
+            finding,
+            path=self._display(finding.path),
+            severity=severity,
+            related=tuple(self._shown_related(finding.related)),
+        )
+
+    def _shown_related(self, related: Iterable[Related]) -> Iterator[Related]:
+        for place in related:
+            yield replace(place, path=self._display(os.path.abspath(place.path)))
+
+    def _display(self, path: str) -> str:
+        """``path`` as the user would write it: relative when it lies below the report's folder."""
+        below = os.path.join(self._folder, "")
+        shown = path[len(below) :] if path.startswith(below) else path
+        return shown.replace(os.sep, "/")

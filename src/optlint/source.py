@@ -1,0 +1,115 @@
+"""Bytes to text: encodings, line ends, what is no Python text at all; and the lines that columns are counted
+in.
+
+The engine, the import resolver (through the engine) and the reporters read files only through here.
+Must not know what the text means: nothing here parses Python.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tokenize
+from collections.abc import Mapping
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class SourceError(Exception):
+    """A file that gives no text. ``line`` is where (1 when it is about the whole file)."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        """``message`` is for the user."""
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+class UnreadableError(SourceError):
+    """The system gave no bytes."""
+
+
+class UndecodableError(SourceError):
+    """Python itself would refuse these bytes: a false or unknown encoding."""
+
+
+class BinaryError(SourceError):
+    """The bytes are no text at all."""
+
+
+def read_bytes(path: str) -> bytes:
+    """What the file holds. Raises ``UnreadableError``."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UnreadableError(f"cannot be read: {reason}") from error
+
+
+def decode(data: bytes) -> str:
+    """The text of a Python file, without its byte order mark and with its line ends as they are.
+
+    Follows PEP 263: the mark or the coding comment decides, UTF-8 otherwise.
+    Raises ``BinaryError`` or ``UndecodableError``.
+    """
+    if b"\0" in data:
+        raise BinaryError("looks binary, not analysed", data[: data.index(b"\0")].count(b"\n") + 1)
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError as error:
+        raise _bad_encoding(data, str(error.msg or error)) from error
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UndecodableError(f"not valid {encoding}: byte 0x{data[error.start]:02x}", line) from error
+    except Exception as error:  # A codec may raise what it likes; some are no text encodings (rot13, hex).
+        raise UndecodableError(f"cannot be decoded as {encoding}") from error
+
+
+def _bad_encoding(data: bytes, message: str) -> UndecodableError:
+    """The error for a coding comment that Python rejects, or for a first line that is not UTF-8 at all."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if "unknown encoding" not in message:
+            line = data[: error.start].count(b"\n") + 1
+            return UndecodableError(f"not valid utf-8: byte 0x{data[error.start]:02x}", line)
+    return UndecodableError(message)
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines without their ends. Only LF, CRLF and CR end a line, as in Python; a form feed does not."""
+    return _LINE_END.split(text)
+
+
+def normalise_newlines(text: str) -> str:
+    """The same lines, each ended by LF."""
+    return _LINE_END.sub("\n", text) if "\r" in text else text
+
+
+class SourceStore:
+    """Reads files as text, each once, with texts that need no file (standard input) laid over the disk."""
+
+    def __init__(self, overlay: Mapping[str, bytes] | None = None) -> None:
+        """``overlay`` maps absolute paths to what they are to hold."""
+        self._overlay = dict(overlay or {})
+        self._texts: dict[str, str | None] = {}
+
+    def load(self, path: str) -> bytes:
+        """The bytes of ``path``. Raises ``UnreadableError``."""
+        if path in self._overlay:
+            return self._overlay[path]
+        return read_bytes(path)
+
+    def read(self, path: str) -> str | None:
+        """The text of ``path``, or ``None`` when there is none to be had."""
+        path = os.path.abspath(path)
+        if path not in self._texts:
+            try:
+                self._texts[path] = decode(self.load(path))
+            except SourceError:
+                self._texts[path] = None
+        return self._texts[path]
