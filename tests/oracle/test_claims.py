@@ -5,7 +5,6 @@ Also tests the proof itself: a claim that is false must be called false.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -143,13 +142,6 @@ def short(value: object) -> str:
     """A readable test id: claims as they are, programs by their length."""
     text = str(value)
     return f"{len(text)} characters" if "\n" in text else text
-
-
-@pytest.fixture(scope="session")
-def runners() -> Iterator[Runners]:
-    """The serving processes, shared by all proofs of a session."""
-    with Runners() as running:
-        yield running
 
 
 def prove(fixture: Fixture, runners: Runners) -> list[str]:

@@ -1,0 +1,103 @@
+"""Every fixture is linted, and what is found must be exactly what its marks say.
+
+A fixture is copied to a folder of its own first: its neighbours are no part of its program.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from optlint.rules import all_rules
+from tests.fixture_files import FIXTURES, Fixture, FixtureError, Mark, all_fixtures, read_marks
+from tests.linting import Reported, differences, lint
+
+FEWEST_BAD, FEWEST_GOOD = 12, 20
+HOUSEKEEPING = "OPT9"
+
+
+@pytest.mark.parametrize("fixture", all_fixtures(), ids=lambda fixture: fixture.name)
+def test_findings_are_what_the_marks_say(fixture: Fixture, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    if fixture.path.is_dir():
+        shutil.copytree(fixture.path, project, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        project.mkdir()
+        shutil.copy(fixture.path, project)
+    assert differences(fixture.marks(), lint(project)) == []
+
+
+@pytest.mark.parametrize("fixture", all_fixtures(), ids=lambda fixture: fixture.name)
+def test_marks_and_headers_are_well_formed(fixture: Fixture) -> None:
+    fixture.header()
+    codes = {mark.code for mark in fixture.marks()}
+    if not fixture.bad:
+        assert not [mark for mark in fixture.marks() if not mark.missed], "a good fixture expects no finding"
+        return
+    own = [rule.code for rule in all_rules() if rule.name == fixture.rule]
+    assert own, f"no rule is called {fixture.rule}"
+    assert own[0] in codes, f"a bad fixture of {own[0]} has no mark of it"
+
+
+def test_every_rule_has_its_fixtures() -> None:
+    counted = Counter((fixture.rule, fixture.bad) for fixture in all_fixtures())
+    wanted = {rule.name for rule in all_rules() if not rule.code.startswith(HOUSEKEEPING)}
+    short = [
+        f"{name}: {counted[name, True]} bad, {counted[name, False]} good"
+        for name in sorted(wanted)
+        if counted[name, True] < FEWEST_BAD or counted[name, False] < FEWEST_GOOD
+    ]
+    assert short == []
+    assert {path.name for path in FIXTURES.iterdir() if path.is_dir()} <= wanted
+
+
+MARK = Mark("train.py", 3, "OPT102", ("bias",))
+FOUND = Reported("train.py", 3, "OPT102", "leaves out linear.bias")
+
+
+@pytest.mark.parametrize(
+    ("marks", "found", "told"),
+    [
+        ([MARK], [FOUND], []),
+        ([MARK], [], ["train.py:3: OPT102 is not found"]),
+        ([], [FOUND], ["not expected: train.py:3: OPT102 leaves out linear.bias"]),
+        ([MARK, MARK], [FOUND], ["train.py:3: OPT102 is not found"]),
+        ([MARK], [FOUND, FOUND], ["not expected: train.py:3: OPT102 leaves out linear.bias"]),
+        (
+            [Mark("train.py", 3, "OPT102", ("weight",))],
+            [FOUND],
+            ["train.py:3: OPT102 does not contain weight: leaves out linear.bias"],
+        ),
+        ([Mark("train.py", 3, "OPT102", missed="why")], [], []),
+        (
+            [Mark("train.py", 3, "OPT102", missed="why")],
+            [FOUND],
+            ["train.py:3: OPT102 is found now: turn its 'miss' into 'expect'"],
+        ),
+    ],
+)
+def test_differences_are_told(marks: list[Mark], found: list[Reported], told: list[str]) -> None:
+    assert differences(marks, found) == told
+
+
+def test_marks_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text(
+        'a  # expect: OPT102 "x" "y z"; OPT101\nb\nc  # miss: OPT401 goes through a C extension\n'
+    )
+    assert list(read_marks(file, tmp_path)) == [
+        Mark("train.py", 1, "OPT102", ("x", "y z")),
+        Mark("train.py", 1, "OPT101"),
+        Mark("train.py", 3, "OPT401", missed="goes through a C extension"),
+    ]
+
+
+@pytest.mark.parametrize("mark", ["expect: OPT1", "expect: OPT101 text", "miss: OPT101", "expect:"])
+def test_a_faulty_mark_is_named_by_file_and_line(tmp_path: Path, mark: str) -> None:
+    file = tmp_path / "train.py"
+    file.write_text(f"a\nb  # {mark}\n")
+    with pytest.raises(FixtureError, match=r"train\.py:2: "):
+        list(read_marks(file, tmp_path))
