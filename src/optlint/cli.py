@@ -124,7 +124,9 @@ def _complain(message: str) -> None:
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
 @click.option("--config", metavar="FILE", help="Use this configuration and no other.")
 @click.option("--isolated", is_flag=True, help="Use no configuration.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: the cores).")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: the cores)."
+)
 @click.option("--stdin-filename", metavar="FILE", help="What to call standard input.")
 @click.option("--show-settings", is_flag=True, help="Print the settings for the first path, and stop.")
 @click.option("--show-files", is_flag=True, help="Print the files that would be checked, and stop.")
@@ -204,18 +206,18 @@ def _dispatch(options: Options) -> int:
 
 
 def _show_documentation(options: Options) -> int:
+    from optlint.answers import rule_list
+    from optlint.rulepages import page
     from optlint.rules import all_rules
-    from optlint.rules.text import explanation, listing
     from optlint.selection import UnknownSelectorError, rule_called
 
     if options.explain is None:
-        click.echo(listing(all_rules()))
+        click.echo(rule_list(all_rules()))
         return 0
     try:
-        rule = rule_called(options.explain, all_rules())
+        click.echo(page(rule_called(options.explain, all_rules())), nl=False)
     except UnknownSelectorError as error:
         raise RunError(str(error)) from error
-    click.echo(explanation(rule))
     return 0
 
 
@@ -226,9 +228,7 @@ def _configuration(options: Options) -> Configuration:
 
     try:
         check(options.selection.selectors(), all_rules())
-        return Configuration(
-            config=options.config, isolated=options.isolated, command_line=options.selection
-        )
+        return Configuration(config=options.config, isolated=options.isolated, command_line=options.selection)
     except (UnknownSelectorError, SettingsError) as error:
         raise RunError(str(error)) from error
 
@@ -249,7 +249,7 @@ def _lint(options: Options, configuration: Configuration) -> int:
         report = check_files(found.files, configuration.for_folder, store=store, jobs=options.jobs)
     except SettingsError as error:
         raise RunError(str(error)) from error
-    _deliver(report, options, output_format)
+    _deliver(report, options, output_format, store)
     _tell(report, options, output_format)
     if found.problems or report.exit_status == USAGE_FAULT:
         return USAGE_FAULT
@@ -285,36 +285,16 @@ def _find(options: Options, configuration: Configuration) -> tuple[Discovered, S
 
 def _show(options: Options, configuration: Configuration, found: Discovered) -> int:
     """Print what ``--show-files`` and ``--show-settings`` ask for."""
+    from optlint.answers import settings_text
+
     if options.show_files:
         for path in found.files:
             click.echo(path)
     else:
         first = found.files[0] if found.files else os.path.abspath(options.paths[0])
         folder = first if os.path.isdir(first) else os.path.dirname(first)
-        click.echo(_settings_text(configuration.for_folder(folder), first))
+        click.echo(settings_text(configuration.for_folder(folder), first))
     return USAGE_FAULT if found.problems else 0
-
-
-def _settings_text(settings: Settings, path: str) -> str:
-    from optlint.checker import rules_of
-
-    lines = [
-        f"settings for {path}",
-        f"config: {settings.config_path or 'none'}",
-        f"root: {settings.root}",
-        f"rules: {', '.join(rule.code for rule in rules_of(settings))}",
-    ]
-    lists = {
-        "exclude": settings.exclude,
-        "extend-exclude": settings.extend_exclude,
-        "optimizers": settings.optimizers,
-        "modules": settings.modules,
-        "src": settings.src,
-        "per-file-ignores": tuple(f"{glob}: {','.join(rules)}" for glob, rules in settings.per_file_ignores),
-        "severity": tuple(f"{selector}: {level.value}" for selector, level in settings.severity),
-    }
-    lines += [f"{key}: {', '.join(values) or 'none'}" for key, values in lists.items()]
-    return "\n".join([*lines, f"output-format: {settings.output_format}"])
 
 
 def _narrate(options: Options, configuration: Configuration, found: Discovered) -> None:
@@ -322,17 +302,19 @@ def _narrate(options: Options, configuration: Configuration, found: Discovered) 
     if not options.verbose:
         return
     for path in dict.fromkeys(os.path.dirname(path) for path in found.files):
-        click.echo(f"optlint: {path}: config {configuration.for_folder(path).config_path or 'none'}", err=True)
+        click.echo(
+            f"optlint: {path}: config {configuration.for_folder(path).config_path or 'none'}", err=True
+        )
     click.echo(f"optlint: {len(found.files)} files, {options.jobs} processes", err=True)
 
 
-def _deliver(report: Report, options: Options, output_format: str) -> None:
+def _deliver(report: Report, options: Options, output_format: str, store: SourceStore) -> None:
     """Write the report where it belongs."""
     from optlint.reporters import Style, write
 
     with _output(options.output_file) as stream:
         style = Style(summary=not options.quiet, statistics=options.statistics)
-        write(report, output_format, stream, style)
+        write(report, output_format, stream, style, store.read)
 
 
 @contextlib.contextmanager
@@ -356,6 +338,11 @@ def _tell(report: Report, options: Options, output_format: str) -> None:
     if options.verbose:
         for detail in report.details:
             click.echo(detail, err=True)
-    if not options.quiet and output_format != "json":
-        for note in report.notes:
-            click.echo(f"optlint: note: {note.path}:{note.line}: {note.message}", err=True)
+    if options.quiet or output_format == "json":
+        return
+    for note in report.notes:
+        click.echo(f"optlint: note: {note.path}:{note.line}: {note.message}", err=True)
+    if output_format == "concise":
+        from optlint.reporters import summary
+
+        click.echo(summary(report), err=True)

@@ -32,14 +32,15 @@ __all__ = ["Report", "may_matter", "run"]
 class Report:
     """What a run found, ready to be shown: paths are relative to ``folder`` where they lie below it.
 
-    ``errors`` names every file that could not be (fully) checked and why; ``faults`` what went wrong with the
-    run itself; ``details`` the tracebacks behind them.
+    ``errors`` names every file that could not be (fully) checked and why; ``notes`` are those of them that are the
+    user's mistake in nothing; ``faults`` what went wrong with the run itself; ``details`` the tracebacks behind them.
     """
 
     folder: str
     files: int
     findings: tuple[Finding, ...]
     errors: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     faults: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
 
@@ -96,12 +97,14 @@ class _Merger:
         kept = [finding for finding in self._distinct() if self._stays(finding)]
         kept += self._unused_suppressions()
         shown = [self._shown(finding) for finding in kept]
-        errors = {note for outcome in self._outcomes for note in self._errors(outcome)}
+        notes = _sorted({self._shown_note(note) for outcome in self._outcomes for note in outcome.notes})
+        failures = {note for outcome in self._outcomes for note in self._failures(outcome)}
         return Report(
             folder=self._folder,
             files=len(self._outcomes),
             findings=tuple(sorted(shown, key=lambda finding: finding.sort_key)),
-            errors=tuple(sorted(errors, key=lambda note: (note.path, note.line, note.message))),
+            errors=_sorted({*notes, *failures}),
+            notes=notes,
             faults=tuple(
                 f"{self._display(outcome.path)}: {fault}"
                 for outcome in self._outcomes
@@ -167,14 +170,16 @@ class _Merger:
                 if not outcome.suppressions.covers_itself(finding, suppression):
                     yield replace(finding, help="remove it")
 
-    def _errors(self, outcome: Outcome) -> Iterator[Note]:
-        for note in outcome.notes:
-            yield replace(note, path=self._display(os.path.abspath(note.path)))
+    def _failures(self, outcome: Outcome) -> Iterator[Note]:
+        """What kept the file from being checked, besides its notes."""
         for finding in outcome.findings:
             if finding.code == InvalidSyntax.code:
                 yield Note(self._display(finding.path), finding.span.line, finding.message)
         for fault in outcome.faults:
             yield Note(self._display(outcome.path), 1, fault)
+
+    def _shown_note(self, note: Note) -> Note:
+        return replace(note, path=self._display(os.path.abspath(note.path)))
 
     def _shown(self, finding: Finding) -> Finding:
         severity = self._settings_of(os.path.dirname(finding.path)).severity_of(finding)
@@ -194,3 +199,7 @@ class _Merger:
         below = os.path.join(self._folder, "")
         shown = path[len(below) :] if path.startswith(below) else path
         return shown.replace(os.sep, "/")
+
+
+def _sorted(notes: Iterable[Note]) -> tuple[Note, ...]:
+    return tuple(sorted(notes, key=lambda note: (note.path, note.line, note.message)))

@@ -74,6 +74,14 @@ def check(selectors: Iterable[str], rules: Sequence[type[Rule]]) -> None:
             raise UnknownSelectorError(f"unknown rule '{selector}'{nearest_rule(selector, rules)}")
 
 
+def rule_called(selector: str, rules: Sequence[type[Rule]]) -> type[Rule]:
+    """The one rule with this code or name. Raises ``UnknownSelectorError``."""
+    for rule in rules:
+        if selector.upper() == rule.code or selector.lower() == rule.name:
+            return rule
+    raise UnknownSelectorError(f"unknown rule '{selector}'{nearest_rule(selector, rules)}")
+
+
 def nearest_rule(selector: str, rules: Sequence[type[Rule]]) -> str:
     """``"; did you mean …?"`` with the rule nearest to ``selector``, or nothing when none is near."""
     by_spelling = {rule.code: rule for rule in rules} | {rule.name: rule for rule in rules}

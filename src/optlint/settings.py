@@ -132,6 +132,15 @@ def _spec(globs: tuple[str, ...]) -> GitIgnoreSpec:
     return GitIgnoreSpec.from_lines(globs)
 
 
+def choose(value: str, choices: tuple[str, ...]) -> str:
+    """``value``, if it is one of ``choices``. Raises ``ValueError`` that names the nearest one."""
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(value.lower(), choices, n=1, cutoff=0.5)
+    meant = f"; did you mean `{near[0]}`?" if near else ""
+    raise ValueError(f"must be one of {', '.join(choices)}, not `{value}`{meant}")
+
+
 class Configuration:
     """Finds the settings of each folder: the nearest configuration upward, one given file, or none."""
 
@@ -300,11 +309,10 @@ class _Reader:
     def _choice(self, key: str, value: object, choices: tuple[str, ...]) -> str:
         if not isinstance(value, str):
             raise self._error(f"`{key}` must be a string, not {_kind(value)}")
-        if value not in choices:
-            near = difflib.get_close_matches(value.lower(), choices, n=1, cutoff=0.5)
-            meant = f"; did you mean `{near[0]}`?" if near else ""
-            raise self._error(f"`{key}` must be one of {', '.join(choices)}, not `{value}`{meant}")
-        return value
+        try:
+            return choose(value, choices)
+        except ValueError as error:
+            raise self._error(f"`{key}` {error}") from error
 
     def _selectors(self, key: str, value: object) -> tuple[str, ...]:
         from optlint.rules import all_rules

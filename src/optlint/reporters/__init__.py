@@ -1,0 +1,89 @@
+"""How a report is shown: one module a format, each a function from the report to text.
+
+The command line calls ``write``. Must not know how findings came about, nor options beyond ``Style``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from optlint.finding import Severity
+
+if TYPE_CHECKING:
+    from optlint.engine import Report
+
+ReadText = Callable[[str], "str | None"]
+"""Gives the text of a file by its absolute path, or ``None``."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What of a report is wanted: its last line, and counts in place of the findings."""
+
+    summary: bool = True
+    statistics: bool = False
+
+
+def write(report: Report, output_format: str, stream: IO[str], style: Style, read: ReadText) -> None:
+    """Write ``report`` to ``stream`` as ``output_format`` (one of ``settings.OUTPUT_FORMATS``)."""
+    # Each format is imported when it is asked for: rich alone takes longer to load than a small file to check.
+    if output_format == "json":
+        from optlint.reporters.json_report import to_json
+
+        stream.write(to_json(report))
+    elif output_format == "concise":
+        from optlint.reporters.concise import to_lines
+
+        stream.writelines(
+            f"{line}\n" for line in (statistics(report) if style.statistics else to_lines(report))
+        )
+    else:
+        from optlint.reporters.full import print_report
+
+        print_report(report, stream, style, read)
+
+
+def summary(report: Report) -> str:
+    """The last line: what was found, in how many files."""
+    if report.findings:
+        by_severity = Counter(finding.severity for finding in report.findings)
+        parts = [_count(by_severity[level], _SINGULAR[level]) for level in Severity if by_severity[level]]
+        found = f"Found {_count(len(report.findings), 'finding')} ({', '.join(parts)})"
+        return f"{found} in {_count(report.files, 'file')}."
+    unchecked = len({error.path for error in report.errors})
+    if unchecked:
+        return f"Found nothing, but {_count(unchecked, 'file')} could not be fully checked."
+    return "All checks passed." if report.files else "No Python files found."
+
+
+_SINGULAR = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def statistics(report: Report) -> list[str]:
+    """How often each rule was broken, the most frequent first."""
+    counts = Counter((finding.code, finding.name) for finding in report.findings)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    width = len(str(ordered[0][1])) if ordered else 0
+    return [f"{count:>{width}}  {code}  {name}" for (code, name), count in ordered]
+
+
+def one_line(text: str) -> str:
+    """``text`` without line ends, and without what would move the cursor or colour the terminal."""
+    return visible(" ".join(text.split()))
+
+
+def visible(text: str) -> str:
+    """``text`` with control characters shown as pictures; a file must not be able to write to the terminal."""
+    return text.translate(_PICTURES)
+
+
+_DIRECTION_MARKS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_PICTURES |= dict.fromkeys((*range(0x80, 0xA0), 0x2028, 0x2029, *_DIRECTION_MARKS), 0xFFFD)

@@ -1,0 +1,21 @@
+"""One line a finding, for editors, ``grep`` and people in a hurry.
+
+``reporters.write`` calls it. Must not know where the lines go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.reporters import one_line, visible
+
+if TYPE_CHECKING:
+    from optlint.engine import Report
+
+
+def to_lines(report: Report) -> Iterator[str]:
+    """``path:line:column: CODE message``, in the report's order."""
+    for finding in report.findings:
+        place = f"{visible(finding.path)}:{finding.span.line}:{finding.span.column}"
+        yield f"{place}: {finding.code} {one_line(finding.message)}"
