@@ -22,6 +22,8 @@ with_name = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.n
 
 def found_in(source: str, folder: Path) -> list[str]:
     """The codes that are found in ``source``, by the default rules and no configuration."""
+    # A project of its own, whatever lies beside the temporary folder.
+    (folder / "pyproject.toml").touch()
     file = folder / "train.py"
     file.write_text(source, encoding="utf-8")
     report = engine.run([str(file)], lambda _: Settings(root=str(folder)))
