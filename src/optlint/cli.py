@@ -153,7 +153,7 @@ def command(
     list_rules: bool,
     show_settings: bool,
     show_files: bool,
-) -> int:
+) -> None:
     """Find out, before you train, that the optimizer will not train the model.
 
     PATH is a file, a folder to search for Python files, or - for standard input.
@@ -180,7 +180,7 @@ def command(
         show_settings=show_settings,
         show_files=show_files,
     )
-    return _dispatch(options)
+    click.get_current_context().exit(_dispatch(options))
 
 
 def _split(values: Sequence[str]) -> tuple[str, ...]:
@@ -278,7 +278,7 @@ def _find(options: Options, configuration: Configuration) -> tuple[Discovered, S
     overlay = {}
     if "-" in options.paths:
         path = os.path.abspath(options.stdin_filename or STDIN_NAME)
-        overlay[path] = click.get_binary_stream("stdin").read()
+        overlay[path] = sys.stdin.buffer.read()
         found.files = sorted({*found.files, path})
     return found, SourceStore(overlay)
 
@@ -321,7 +321,7 @@ def _deliver(report: Report, options: Options, output_format: str, store: Source
 def _output(path: str | None) -> Iterator[IO[str]]:
     """The stream for the report: standard output, or the file at ``path``."""
     if path is None:
-        yield click.get_text_stream("stdout", errors="backslashreplace")
+        yield sys.stdout
         return
     try:
         file = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
