@@ -1,12 +1,27 @@
-"""What several test files share: the processes that run programs under the real frameworks."""
+"""What several test files share: the processes that run programs under the real frameworks, and whether they must."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.oracle.proof import Runners
+from tests.oracle.proof import PACKAGES, Runners
+
+REQUIRED = "OPTLINT_REQUIRE_ORACLE"
+"""When this variable is 1, a framework that is not installed is an error and not a reason to skip."""
+
+
+def pytest_configure() -> None:
+    """End the session at once where the proofs must run and cannot."""
+    if os.environ.get(REQUIRED) != "1":
+        return
+    wanted = sorted({name for names in PACKAGES.values() for name in names})
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        raise pytest.UsageError(f"{REQUIRED} is set, but {' and '.join(missing)} cannot be found")
 
 
 @pytest.fixture(scope="session")
