@@ -184,6 +184,7 @@ def unknown_call(it: Interpreter, arguments: Arguments, function: Value = UNKNOW
 def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
     """Code that cannot be seen gets these values: it may freeze, extend or train them."""
     for value in values:
+        it.heap.work += 1
         if isinstance(value, Choice):
             escape(it, options(value), depth)
         elif isinstance(value, Leaf):

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 
+#: Entries of a dict that are kept apart although their keys are not known.
+MAX_UNKNOWN_KEYS = 4
+#: Elements of a list that are kept; what is added to a longer one is not known.
+MAX_ELEMENTS = 1_000
+
+
 def hashable(key: Value) -> Any:
     """What a key is stored under; None when it is not known."""
     if isinstance(key, Const):
@@ -45,6 +51,8 @@ def hashable(key: Value) -> Any:
 
 def put(it: Interpreter, container: Container, items: Items) -> None:
     """Replace the elements of a container."""
+    if len(items.values) > MAX_ELEMENTS:
+        items = Items(items.values[:MAX_ELEMENTS], True, items.many)
     it.heap.set(container.slots, "items", items)
 
 
@@ -175,6 +183,10 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
 
 def _blurred(entries: Entries, key: Value, value: Value) -> Entries:
     """An entry under a key that is not known: kept under the key value itself, others may be overwritten."""
+    slots = [slot for slot in entries.values if isinstance(slot, _Slot)]
+    if len(slots) >= MAX_UNKNOWN_KEYS:
+        last = slots[-1]
+        return Entries({**entries.values, last: join_values([entries.values[last], value])}, True)
     return Entries({**entries.values, _Slot(key): value}, True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from optlint.semantics.values import ABSENT, Value, join_values
+from optlint.semantics.values import ABSENT, Entries, Items, Value, join_values
 
 Cell = tuple[int, str]
 #: What a stretch of execution wrote: cell → (dictionary, key, value now).
@@ -20,6 +20,8 @@ class Heap:
 
     def __init__(self) -> None:
         self._trail: list[tuple[dict[str, Any], str, Any]] = []
+        #: What joining branches has cost so far; large containers that differ in many branches are what is slow.
+        self.work = 0
 
     def set(self, store: dict[str, Any], key: str, value: Any) -> None:
         """Write ``store[key] = value`` so that it can be taken back."""
@@ -76,6 +78,7 @@ class Heap:
         for cell, (store, key, _) in cells.items():
             before = store.get(key, ABSENT)
             values = [arm[cell][2] if cell in arm else before for arm in arms]
+            self.work += _size(values[0]) + 1
             self.set(store, key, _join(values))
 
 
@@ -89,3 +92,8 @@ def _join(values: list[Any]) -> Any:
     if merge is not None and all(type(value) is type(first) for value in values):
         return merge(values[1:])
     return first if all(value == first for value in values) else None
+
+
+def _size(value: Any) -> int:
+    """How many parts a container's content has."""
+    return len(value.values) if isinstance(value, (Items, Entries)) else 0

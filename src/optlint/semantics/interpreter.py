@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 60_000
+#: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
+MAX_WORK = 400_000
 #: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
 UNKNOWN_ROUNDS = 2
 
@@ -92,7 +94,7 @@ class Interpreter:
     def step(self) -> None:
         """Count one step; raises ``BudgetExceeded`` when the run has had its share."""
         self.steps += 1
-        if self.steps > MAX_STEPS:
+        if self.steps > MAX_STEPS or self.heap.work > MAX_WORK:
             raise BudgetExceeded
 
     def site(self, node: cst.CSTNode) -> Site:

@@ -254,6 +254,7 @@ def reachable_leaves(it: Interpreter, value: Value, depth: int = 0) -> frozenset
         return value.taint
     if depth > 6:
         return frozenset()
+    it.heap.work += 1
     if isinstance(value, Instance):
         inner: list[Value] = [member for _, member in value.members()]
     elif isinstance(value, Container):

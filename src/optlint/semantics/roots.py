@@ -78,6 +78,7 @@ def _run(
     """One run from a clean list of events; its effects are taken back unless ``keep``."""
     it.events = []
     it.steps = 0
+    it.heap.work = 0
     it.no_grad.clear()
     it.unknown_grad_mode = 0
     it.conditional = 0
@@ -94,6 +95,7 @@ def _run(
         del it.frames[frames:]
     run.events = it.events
     run.steps = it.steps
+    it.heap.work = 0
     it.steps = 0  # the rules' own questions are not charged to the run
     check(run)
     if not keep:

@@ -135,11 +135,23 @@ class Items:
         """What holds when the container is this or one of ``others``."""
         everyone = (self, *others)
         longest = max(len(items.values) for items in everyone)
-        values = tuple(
+        same = _common_prefix([items.values for items in everyone])
+        values = self.values[:same] + tuple(
             join_values([items.values[i] if i < len(items.values) else ABSENT for items in everyone])
-            for i in range(longest)
+            for i in range(same, longest)
         )
         return Items(values, any(i.open for i in everyone), any(i.many for i in everyone))
+
+
+def _common_prefix(lists: list[tuple[Value, ...]]) -> int:
+    """How many first elements are the same objects in all lists."""
+    count = 0
+    first = lists[0]
+    for elements in zip(*lists, strict=False):
+        if any(element is not first[count] for element in elements):
+            break
+        count += 1
+    return count
 
 
 class Container(Obj):
@@ -170,7 +182,7 @@ class Entries:
         """What holds when the dict is this or one of ``others``."""
         everyone = (self, *others)
         keys: dict[Any, None] = {key: None for entries in everyone for key in entries.values}
-        values = {key: join_values([entries.values.get(key, ABSENT) for entries in everyone]) for key in keys}
+        values = {key: _join_same([entries.values.get(key, ABSENT) for entries in everyone]) for key in keys}
         return Entries(values, any(entries.open for entries in everyone))
 
 
@@ -450,6 +462,11 @@ def join_values(values: Iterable[Value]) -> Value:
     if len(found) > MAX_OPTIONS:
         return Unknown()
     return Choice(tuple(found))
+
+
+def _join_same(values: list[Value]) -> Value:
+    first = values[0]
+    return first if all(value is first for value in values) else join_values(values)
 
 
 def _join_numbers(found: list[Value]) -> Value | None:
