@@ -312,13 +312,15 @@ def unregistered_tensors(run: Run) -> Iterator[UnregisteredTensor]:
     """Fresh leaf tensors on modules that want a gradient, are used in forward and are in no optimizer's hands."""
     if not run.complete:
         return
+    seen: set[Site] = set()
     for model in run.models:
         if model.slots.get("#escaped") or not run.is_users(model):
             continue
         for name, value in list(model.members()):
             for leaf in _raw_leaves(value):
                 site = _assigned_at(run, model, leaf)
-                if site is not None and _is_weight(run, model, name, leaf):
+                if site is not None and site not in seen and _is_weight(run, model, name, leaf):
+                    seen.add(site)
                     owner = run.class_name(model)
                     yield UnregisteredTensor(site, owner, name, tuple(b.site for b in run.optimizers))
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,9 @@ MAX_CALL_DEPTH = 30
 #: How often one function may stand on the call stack before its call is Unknown.
 MAX_RECURSION = 6
 
-_TRANSPARENT = ("staticmethod", "classmethod", "property", "cached_property", "abstractmethod")
+_PLACEHOLDER = re.compile(
+    r"pass|\.\.\.|return|return (?:\[\]|\{\}|\(\)|None|list\(\))|raise NotImplementedError.*", re.DOTALL
+)
 
 
 def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
@@ -140,6 +143,8 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         return calls.unknown_call(it, arguments, receiver or UNKNOWN)
     it.step()
     it.entered.add(function.node)
+    if it.root_class is not None and function.owner is it.root_class and _is_placeholder(function):
+        return UNKNOWN
     variables: dict[str, object] = {"#node": function.node}
     frame = Frame(
         function.context,
@@ -162,6 +167,15 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         it.frames.pop()
         if with_no_grad is not None:
             it.no_grad.pop()
+
+
+def _is_placeholder(function: Function) -> bool:
+    """Whether a method only stands there to be overridden: ``pass``, ``return []``, ``raise NotImplementedError``."""
+    if isinstance(function.node, cst.Lambda) or function.name == "__init__":
+        return False
+    code = [line.strip() for line in function.context.part.code(function.node.body).strip().splitlines()]
+    last = code[-1] if code else ""
+    return len(code) <= 2 and _PLACEHOLDER.fullmatch(last) is not None
 
 
 def _body(it: Interpreter, function: Function, frame: Frame) -> Value:

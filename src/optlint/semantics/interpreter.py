@@ -27,6 +27,7 @@ from optlint.semantics.values import (
     Namespace,
     Obj,
     Unknown,
+    UserClass,
     Value,
 )
 
@@ -81,6 +82,10 @@ class Interpreter:
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
         self._deciding: dict[cst.For, bool] = {}
+        #: The class that a run began with: its subclasses elsewhere may override what it leaves empty.
+        self.root_class: UserClass | None = None
+        #: How many enclosing ``try`` and ``with`` statements take the error that an empty list raises.
+        self.catching = 0
         self.keras_3 = False
         self._builtins: dict[str, External] = {}
 
@@ -408,7 +413,8 @@ class Interpreter:
         if decided is None:
             code = self.frame.context.part.code(node.body)
             names = "|".join(map(re.escape, assignment.target_names(node.target))) or "$^"
-            decided = re.search(rf"\b(?:if|while|elif)\b[^\n]*\b(?:{names})\b", code) is not None
+            tested = rf"\b(?:if|while|elif)\b[^\n]*\b(?:{names})\b|[=<>%]\s*(?:{names})\b|\b(?:{names})\s*(?:[=!<>]=|[<>%]|in\b)"
+            decided = re.search(tested, code) is not None
             self._deciding[node] = decided
         return decided
 
@@ -477,21 +483,30 @@ class Interpreter:
 
     def _with(self, node: cst.With) -> bool:
         leave: list[Callable[[], None]] = []
+        expecting = any(_EXPECTING.search(self.frame.context.part.code(item.item)) for item in node.items)
         for item in node.items:
             value = expressions.evaluate(self, item.item)
             entered, undo = expressions.enter_context(self, value, item.item)
             leave.append(undo)
             if item.asname is not None and isinstance(item.asname.name, cst.BaseExpression):
                 assignment.assign(self, item.asname.name, entered)
+        self.catching += expecting
         try:
             return self.suite(node.body)
         finally:
+            self.catching -= expecting
             for undo in reversed(leave):
                 undo()
 
     def _try(self, node: cst.Try) -> bool:
+        caught = any(_catches_value_error(clause) for clause in node.handlers)
+
         def attempt() -> bool:
-            live = self.suite(node.body)
+            self.catching += caught
+            try:
+                live = self.suite(node.body)
+            finally:
+                self.catching -= caught
             if live and node.orelse is not None:
                 live = self.suite(node.orelse.body)
             return live
@@ -530,6 +545,20 @@ class Interpreter:
                 return self.fork(arms)
         arms.append(lambda: True)
         return self.fork(arms)
+
+
+#: Handlers and contexts that take the error of an empty list.
+_VALUE_ERROR = frozenset({"ValueError", "Exception", "BaseException"})
+_EXPECTING = re.compile(r"\b(?:raises|assertRaises\w*|suppress)\(")
+
+
+def _catches_value_error(clause: cst.ExceptHandler) -> bool:
+    """Whether a handler takes a ``ValueError``."""
+    kind = clause.type
+    if kind is None:
+        return True
+    elements = [e.value for e in kind.elements] if isinstance(kind, cst.Tuple) else [kind]
+    return any(isinstance(element, cst.Name) and element.value in _VALUE_ERROR for element in elements)
 
 
 def _only_for_imports(clause: cst.ExceptHandler) -> bool:

@@ -23,7 +23,7 @@ MAX_PARENTS = 12
 #: Files that are searched for a word at the most.
 MAX_NEIGHBOURS = 500
 #: Code that gathers tensors whatever attribute they are kept in.
-_COLLECTS_ANY = re.compile(r"\bvars\(|__dict__|\.is_leaf\b")
+_COLLECTS_ANY = re.compile(r"\bvars\([\s\S]*\.is_leaf\b|__dict__[\s\S]*\.is_leaf\b")
 _REGISTERS = re.compile(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
 _IMPORTS_SIBLINGS = re.compile(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
 _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
@@ -111,9 +111,12 @@ class Project:
             if os.path.abspath(file) == own:
                 continue
             content = self._read(file)
-            if content is None or "optim" not in content or not about.search(content):
+            if content is None or "optim" not in content:
                 continue
-            if pattern.search(content) or _COLLECTS_ANY.search(content):
+            if about.search(content) and pattern.search(content):
+                return True
+            beside = os.path.dirname(os.path.abspath(file)) == os.path.dirname(own)
+            if (beside or about.search(content)) and "requires_grad" in content and _COLLECTS_ANY.search(content):
                 return True
         return False
 
@@ -121,7 +124,8 @@ class Project:
         """Python files in the project of a file, nearest folders first."""
         roots = self.roots(importer)
         top = roots[-1] if roots else os.path.dirname(os.path.abspath(importer))
-        files: list[str] = []
+        own = os.path.dirname(importer)
+        files = [os.path.join(own, name) for name in _python_files(own or ".")]
         for folder, folders, names in os.walk(top):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
             files.extend(os.path.join(folder, name) for name in sorted(names) if name.endswith(".py"))
@@ -163,3 +167,11 @@ def _folders_above(folder: str) -> list[str]:
             break
         folder = parent
     return folders
+
+
+def _python_files(folder: str) -> list[str]:
+    """The Python files directly in a folder."""
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".py"))
+    except OSError:
+        return []

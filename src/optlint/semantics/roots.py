@@ -79,6 +79,8 @@ def _run(
     it.events = []
     it.steps = 0
     it.heap.work = 0
+    it.catching = 0
+    it.root_class = None
     it.no_grad.clear()
     it.unknown_grad_mode = 0
     it.conditional = 0
@@ -126,6 +128,7 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
     if families.is_optimizer_class(it, cls):
         return
     entered_before = set(it.entered)
+    it.root_class = cls
     instance = functions.instantiate(it, cls, Arguments((), {}, True), cls.node)
     if not isinstance(instance, Instance):
         return

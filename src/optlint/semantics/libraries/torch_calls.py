@@ -697,6 +697,8 @@ def build_optimizer(
     if given is None:
         given = Unknown()
     empty = None if arguments.open and not arguments.positional else empty_argument(it, given)
+    if it.catching and empty is not None and empty.form != "group":
+        empty = None  # the program expects the error
     optimizer = Optimizer(name, groups_of(it, given), site, raises_on_empty=checks_empty)
     it.record(events.OptimizerBuilt(site, bool(it.conditional), optimizer, given, empty))
     return optimizer
