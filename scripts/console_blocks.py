@@ -35,7 +35,7 @@ def documents() -> list[Path]:
 
 
 def rerun(text: str) -> str:
-    """The page with what its commands print now. Raises ``ValueError`` for a block without a command."""
+    """The page with what its commands print now. Raises ``ValueError`` for a block that cannot be shown."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
@@ -70,6 +70,8 @@ def _run(body: str, folder: Path) -> str:
         timeout=SECONDS,
         check=False,
     ).stdout
+    if "```" in printed:
+        raise ValueError(f"what these commands print would end their block:\n{body}")
     printed = printed.replace(f"{folder}{os.sep}", "")
     outputs = printed.split(f"{_NEXT}\n")[1:]
     return "".join(
@@ -87,7 +89,7 @@ def _environment() -> dict[str, str]:
     kept = {
         key: os.environ[key] for key in ("PATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV") if key in os.environ
     }
-    source = {"PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    source = {"PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     return kept | source | {"COLUMNS": WIDTH, "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
 
 
