@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixture_files import Fixture, FixtureError, all_fixtures
+from tests.fixture_files import Fixture, FixtureError, Oracle, all_fixtures
+from tests.oracle import proof
 from tests.oracle.proof import CannotRunError, Runners, faults_of
 
 HALF_TRAINED = """
@@ -191,6 +192,14 @@ def test_without_an_oracle_the_reason_is_told(tmp_path: Path, runners: Runners) 
     fixture = inline_fixture(tmp_path, "none: needs lightning", LATENT, [])
     with pytest.raises(CannotRunError, match="needs lightning"):
         faults_of(fixture, runners)
+
+
+def test_a_missing_framework_is_told(
+    tmp_path: Path, runners: Runners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(proof.PACKAGES, Oracle.TORCH, ("no_such_framework",))
+    with pytest.raises(CannotRunError, match="no_such_framework not installed"):
+        faults_of(inline_fixture(tmp_path, "torch", LATENT, ["trains"]), runners)
 
 
 @pytest.mark.parametrize(
