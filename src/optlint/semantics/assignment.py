@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -17,7 +17,9 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Leaf,
+    Unknown,
     Value,
+    join_values,
     options,
 )
 
@@ -55,6 +57,31 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
             _written_by_hand(it, option, node)
         else:
             containers.set_item(it, option, key, value)
+    write_into(it, owner, [value], node.value)
+
+
+def write_into(it: Interpreter, tensor: Value, written: Sequence[Value], place: cst.BaseExpression) -> None:
+    """Values are written into a tensor (``out[t] = h``, ``out.copy_(h)``) that stands at ``place``: it has their gradient."""
+    changed = [_with_written(it, option, written) for option in options(tensor)]
+    same = all(new is old for new, old in zip(changed, options(tensor)))
+    lent = isinstance(place, cst.Attribute) and place.attr.value in ("data", "grad")
+    if not same and not lent and isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)):
+        assign(it, place, join_values(changed))
+
+
+def _with_written(it: Interpreter, tensor: Value, written: Sequence[Value]) -> Value:
+    """What a tensor is after a write; a leaf stays the same object and remembers it."""
+    if not isinstance(tensor, (Leaf, Flow)) or isinstance(tensor, Leaf) and tensor.is_parameter:
+        return tensor
+    result = expressions.flow(it, [tensor, *written])
+    if not isinstance(result, (Flow, Unknown)):
+        return tensor
+    if isinstance(tensor, Leaf):
+        it.heap.set(tensor.slots, "#written", result)
+        return tensor
+    if isinstance(result, Flow):
+        result = Flow(result.deps, result.cuts, tensor.alias)
+    return tensor if result == tensor else result
 
 
 def _written_by_hand(it: Interpreter, target: Value, node: cst.CSTNode) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, families, functions, imports, modules
+from optlint.semantics import containers, events, families, functions, imports, modules
 from optlint.semantics.libraries import tensor_ops
 from optlint.semantics.values import (
     ABSENT,
@@ -28,9 +28,11 @@ from optlint.semantics.values import (
     Leaf,
     LibraryClass,
     Method,
+    NamedTuple,
     Namespace,
     Optimizer,
     Partial,
+    Record,
     Super,
     Text,
     Unknown,
@@ -88,8 +90,20 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
     if isinstance(
         owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)
     ):
+        if isinstance(owner, (Record, NamedTuple)):
+            return _record_attribute(owner, name)
         return Method(owner, name)
     return UNKNOWN
+
+
+def _record_attribute(owner: Record | NamedTuple, name: str) -> Value:
+    from optlint.semantics.libraries import records
+
+    value = records.field(owner, name)
+    if value is not None:
+        return value
+    known = isinstance(owner, NamedTuple) or name in containers.DICT_METHODS
+    return Method(owner, name) if known else UNKNOWN
 
 
 def _external(owner: External, name: str) -> Value:
@@ -247,6 +261,8 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         _set_leaf_attribute(it, owner, name, value, node)
     elif isinstance(owner, UserClass) or isinstance(owner, Namespace):
         it.heap.set(owner.slots, name, value)
+    elif isinstance(owner, Record):
+        containers.set_item(it, owner, Const(name), value)
     elif isinstance(owner, Optimizer) and name == "param_groups":
         from optlint.semantics.values import Groups
 

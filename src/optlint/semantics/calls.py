@@ -17,7 +17,14 @@ from optlint.semantics import (
     iteration,
     modules,
 )
-from optlint.semantics.libraries import keras_models, python_calls, tensor_calls, torch_calls
+from optlint.semantics.libraries import (
+    keras_models,
+    python_calls,
+    records,
+    regular_expressions,
+    tensor_calls,
+    torch_calls,
+)
 from optlint.semantics.values import (
     ABSENT,
     NONE,
@@ -227,7 +234,13 @@ def is_harmless(name: str) -> bool:
 
 def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
     """Call something of a library by its qualified name."""
-    for library in (python_calls.call, torch_calls.call, keras_models.call):
+    for library in (
+        python_calls.call,
+        records.call,
+        regular_expressions.call,
+        torch_calls.call,
+        keras_models.call,
+    ):
         result = library(it, name, arguments, node)
         if result is not None:
             return result
@@ -264,6 +277,9 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if isinstance(receiver, Optimizer):
         return torch_calls.call_optimizer_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Container):
+        own = records.call_method(it, receiver, method.name, arguments)
+        if own is not None:
+            return own
         _record_added(it, receiver, arguments, node)
         result = containers.call_list_method(it, receiver, method.name, arguments)
         return UNKNOWN if result is None else result
@@ -328,7 +344,12 @@ def _call_on_unknown(
 def _call_instance_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
-    for library in (torch_calls.call_object_method, torch_calls.call_module_method, keras_models.call_method):
+    for library in (
+        torch_calls.call_object_method,
+        torch_calls.call_module_method,
+        regular_expressions.call_method,
+        keras_models.call_method,
+    ):
         result = library(it, owner, name, arguments, node)
         if result is not None:
             return result

@@ -24,6 +24,7 @@ from optlint.semantics.values import (
     Obj,
     Unknown,
     Value,
+    inside,
     join_values,
     options,
 )
@@ -81,7 +82,7 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
     if isinstance(container, Instance):
         return _module_element(it, container, key)
     if isinstance(container, Leaf):
-        return Flow(frozenset({container}))
+        return inside(container)
     if isinstance(container, Flow):
         return Flow(container.deps, container.cuts, container.alias)
     if isinstance(container, Unknown):
@@ -390,6 +391,9 @@ _LIST_METHODS: dict[str, Callable[[Any, Container, Arguments], Value]] = {
 }
 
 
+DICT_METHODS = frozenset({"values", "keys", "items", "get", "setdefault", "pop", "update", "copy", "clear"})
+
+
 def call_dict_method(it: Interpreter, owner: DictObj, name: str, arguments: Arguments) -> Value | None:
     """A method of a dict; None when there is no such method."""
     entries = owner.entries
@@ -405,7 +409,7 @@ def call_dict_method(it: Interpreter, owner: DictObj, name: str, arguments: Argu
             it.heap.set(owner.slots, "entries", Entries(merged, owner.entries.open or arguments.open))
         return NONE
     if name == "copy":
-        return DictObj(entries, owner.site)
+        return type(owner)(entries, owner.site)
     if name == "clear":
         it.heap.set(owner.slots, "entries", Entries())
         return NONE

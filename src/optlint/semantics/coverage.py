@@ -371,7 +371,7 @@ def cut_off(run: Run) -> Iterator[CutOff]:
     """Places that leave parameters without any gradient."""
     if not run.complete:
         return
-    grouped: dict[Site, tuple[Cut, dict[str, None]]] = {}
+    grouped: dict[Site, tuple[Cut, dict[str, None], set[Leaf]]] = {}
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#pretrained") or model.slots.get("#copied"):
             continue
@@ -381,9 +381,11 @@ def cut_off(run: Run) -> Iterator[CutOff]:
                 continue
             cut = _only_cuts(run, model, entry.leaf)
             if cut is not None:
-                grouped.setdefault(cut.site, (cut, {}))[1][entry.name] = None
-    for site, (cut, names) in grouped.items():
-        optimizers = tuple(b.site for b in run.optimizers)
+                _, names, leaves = grouped.setdefault(cut.site, (cut, {}, set()))
+                names[entry.name] = None
+                leaves.add(entry.leaf)
+    for site, (cut, names, leaves) in grouped.items():
+        optimizers = tuple(built.site for built in run.holders(leaves))
         yield CutOff(site, _cut_text(cut), tuple(names), optimizers)
 
 

@@ -98,6 +98,11 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
         if isinstance(value, Leaf):
             if value.requires_grad is not False:
                 deps.add(value)
+            written = value.slots.get("#written")
+            if isinstance(written, (Flow, Unknown)):
+                deps |= written.taint if isinstance(written, Unknown) else written.deps
+                cuts |= written.cuts
+                opaque = opaque or isinstance(written, Unknown) and bool(written.taint)
         elif isinstance(value, Flow):
             deps |= value.deps
             cuts |= value.cuts

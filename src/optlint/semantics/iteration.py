@@ -21,6 +21,7 @@ from optlint.semantics.values import (
     Leaf,
     Unknown,
     Value,
+    inside,
     join_values,
     options,
 )
@@ -70,7 +71,7 @@ def take(it: Interpreter, value: Value) -> Items:
     if isinstance(value, Instance):
         return _instance_items(it, value)
     if isinstance(value, Leaf):
-        return Items((Flow(frozenset({value})),) * UNKNOWN_ROUNDS, many=True)
+        return Items((inside(value),) * UNKNOWN_ROUNDS, many=True)
     if isinstance(value, (Flow, Unknown)):
         return Items((_element_of(value),) * UNKNOWN_ROUNDS, True, many=True)
     if isinstance(value, Const) and isinstance(value.value, str):
@@ -153,7 +154,7 @@ def unpacked(it: Interpreter, value: Value, count: int, star: int | None) -> lis
     if isinstance(value, (Flow, Unknown)):
         return [_element_of(value)] * count
     if isinstance(value, Leaf):
-        return [Flow(frozenset({value}))] * count
+        return [inside(value)] * count
     items = take(it, value)
     values = list(items.values)
     if items.open or items.many or (star is None and len(values) != count):

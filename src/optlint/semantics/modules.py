@@ -26,8 +26,10 @@ from optlint.semantics.values import (
     Text,
     Unknown,
     Value,
+    inside,
     join_values,
     options,
+    reaching_leaves,
 )
 
 if TYPE_CHECKING:
@@ -247,7 +249,7 @@ def mark_extent(it: Interpreter, module: Instance, more: bool, many: bool) -> No
 def reachable_leaves(it: Interpreter, value: Value, depth: int = 0) -> frozenset[Leaf]:
     """Every leaf tensor that somebody who has ``value`` can get at."""
     if isinstance(value, Leaf):
-        return frozenset({value})
+        return reaching_leaves(inside(value))
     if isinstance(value, Flow):
         return value.deps
     if isinstance(value, Unknown):

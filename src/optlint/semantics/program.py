@@ -44,6 +44,7 @@ class Run:
     events: list[Event] = field(default_factory=list)
     complete: bool = True
     steps: int = 0
+    _held_by: dict[int, set[Leaf]] = field(default_factory=dict)
 
     def of(self, kind: type[E]) -> Iterator[E]:
         """The events of one kind, in order."""
@@ -78,7 +79,14 @@ class Run:
 
     def held_by(self, optimizer: Optimizer) -> set[Leaf]:
         """The leaf tensors that one optimizer may hold."""
-        return optimizer_leaves(optimizer)[0]
+        held = self._held_by.get(id(optimizer))
+        if held is None:
+            held = self._held_by[id(optimizer)] = optimizer_leaves(optimizer)[0]
+        return held
+
+    def holders(self, leaves: set[Leaf]) -> Iterator[OptimizerBuilt]:
+        """The optimizers that hold some of ``leaves``."""
+        return (built for built in self.optimizers if leaves & self.held_by(built.optimizer))
 
     # -- gradient ----------------------------------------------------------------------------------------------------
 
@@ -175,17 +183,29 @@ class Run:
 
     def cuts_before_step(self, leaf: Leaf) -> list[Cut]:
         """The cuts on the way to the backward pass that a step of the leaf's optimizer follows; else any."""
+        return self._cuts_at_steps.get(leaf) or self._cuts_at_backwards.get(leaf, [])
+
+    @cached_property
+    def _cuts_at_steps(self) -> dict[Leaf, list[Cut]]:
+        found: dict[Leaf, list[Cut]] = {}
         backward: Backward | None = None
-        chosen: list[Cut] = []
         for event in self.events:
             if isinstance(event, Backward):
                 backward = event
             elif isinstance(event, OptimizerStepped) and backward is not None:
-                if leaf in self.held_by(event.optimizer):
-                    chosen = [cut for cut_leaf, cut in backward.cuts if cut_leaf is leaf]
-                    if chosen:
-                        return chosen
-        return [cut for event in self.backwards for cut_leaf, cut in event.cuts if cut_leaf is leaf]
+                held = self.held_by(event.optimizer)
+                cuts = [pair for pair in backward.cuts if pair[0] in held and pair[0] not in found]
+                for leaf, cut in cuts:
+                    found.setdefault(leaf, []).append(cut)
+        return found
+
+    @cached_property
+    def _cuts_at_backwards(self) -> dict[Leaf, list[Cut]]:
+        found: dict[Leaf, list[Cut]] = {}
+        for event in self.backwards:
+            for leaf, cut in event.cuts:
+                found.setdefault(leaf, []).append(cut)
+        return found
 
     def used_by_other_files(self, model: Instance, attribute: str) -> bool:
         """Whether another file of the project mentions the attribute together with an optimizer."""

@@ -202,6 +202,22 @@ class DictObj(Obj):
         return entries if isinstance(entries, Entries) else Entries({}, True)
 
 
+class Record(DictObj):
+    """A dict whose entries are attributes too: a namespace, or one of the config dictionaries."""
+
+    __slots__ = ()
+
+
+class NamedTuple(Container):
+    """A ``namedtuple``: its elements have names."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: tuple[str, ...], items: Items, site: Site | None = None) -> None:
+        super().__init__("tuple", items, site)
+        self.names = names
+
+
 class Iterator_(Obj):
     """A one-shot iterator. ``produce`` gives its elements at the moment when they are taken (filters are lazy)."""
 
@@ -438,6 +454,16 @@ class Namespace(Obj):
     def __init__(self, name: str) -> None:
         super().__init__(None)
         self.name = name
+
+
+def inside(tensor: Leaf) -> Flow | Unknown:
+    """The number that a leaf tensor holds: its own gradient, and that of what was written into it."""
+    own = Flow(frozenset({tensor}))
+    written = tensor.slots.get("#written")
+    if not isinstance(written, (Flow, Unknown)):
+        return own
+    joined = _join_numbers([own, written])
+    return joined if isinstance(joined, (Flow, Unknown)) else own
 
 
 def options(value: Value) -> tuple[Value, ...]:

@@ -579,7 +579,7 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         return container
     if isinstance(value, DictObj):
         entries = {key: copied(v, memo) for key, v in value.entries.values.items()}
-        return DictObj(Entries(entries, value.entries.open), value.site)
+        return type(value)(Entries(entries, value.entries.open), value.site)
     if isinstance(value, Choice):
         return join_values([copied(option, memo) for option in value.options])
     if isinstance(value, (Optimizer, Iterator_)):

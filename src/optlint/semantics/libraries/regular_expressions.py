@@ -1,10 +1,11 @@
-"""``re``: compiled patterns and matches, decided where the text is known well enough.
+"""``re`` and ``fnmatch``: compiled patterns and matches, decided where the text is known well enough.
 
 ``python_calls`` and ``calls`` ask. It knows strings only; which parameter a name belongs to is not its business.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics.values import (
+    FALSE,
     NONE,
+    TRUE,
     UNKNOWN,
     Arguments,
     Const,
@@ -41,6 +44,8 @@ _SEARCHES = frozenset({"search", "match", "fullmatch"})
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """A function of the module ``re``; None when it is none that the engine knows."""
+    if name in ("fnmatch.fnmatch", "fnmatch.fnmatchcase"):
+        return _wildcard(it, arguments, node)
     if not name.startswith("re."):
         return None
     function = name.removeprefix("re.")
@@ -65,6 +70,15 @@ def call_method(
     if owner.cls.qualified_name == _MATCH:
         return _match_method(owner.slots.get("#match"), name, arguments)
     return None
+
+
+def _wildcard(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``fnmatch(name, pattern)``."""
+    pattern, text = arguments.get(1, "pat"), arguments.get(0, "name")
+    if not isinstance(pattern, Const) or not isinstance(pattern.value, str) or len(pattern.value) > MAX_LENGTH:
+        return UNKNOWN
+    found = _search(it, re.compile(fnmatch.translate(pattern.value)), "match", text or UNKNOWN, node)
+    return FALSE if found == NONE else TRUE if isinstance(found, Instance) else UNKNOWN
 
 
 def _pattern_value(it: Interpreter, pattern: re.Pattern[str], node: cst.CSTNode) -> Value:
