@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import (
+    assignment,
     attributes,
     containers,
     events,
@@ -23,6 +24,7 @@ from optlint.semantics.libraries import (
     records,
     regular_expressions,
     tensor_calls,
+    tensor_ops,
     torch_calls,
 )
 from optlint.semantics.values import (
@@ -85,12 +87,22 @@ def evaluate_call(it: Interpreter, node: cst.Call) -> Value:
     statement = it.frame.statement
     result = call(it, function, arguments, node)
     it.frame.statement = statement
-    if isinstance(function, Method) and function.name == "detach_" and isinstance(node.func, cst.Attribute):
-        if isinstance(node.func.value, cst.Name):
-            it.bind(
-                node.func.value.value, result
-            )  # in place: the name means the detached number from here on
+    if isinstance(function, Method) and isinstance(node.func, cst.Attribute):
+        _changed_in_place(it, function, arguments, node.func.value, result)
     return result
+
+
+def _changed_in_place(
+    it: Interpreter, method: Method, arguments: Arguments, place: cst.BaseExpression, result: Value
+) -> None:
+    """``x.detach_()``, ``x.index_add_(0, i, y)``: from here on the name means the result."""
+    if not isinstance(method.receiver, (Leaf, Flow)) or not method.name.endswith("_"):
+        return
+    if method.name == "detach_":
+        if isinstance(place, cst.Name):
+            it.bind(place.value, result)
+    elif method.name not in tensor_calls.INITIALISERS and not method.name.endswith("__"):
+        assignment.write_into(it, method.receiver, arguments.all_values(), place)
 
 
 def _super(it: Interpreter, node: cst.Call) -> Value:
@@ -234,6 +246,10 @@ def is_harmless(name: str) -> bool:
 
 def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
     """Call something of a library by its qualified name."""
+    if name.endswith(".__init__") and arguments.positional and isinstance(arguments.positional[0], Instance):
+        rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
+        initialise_library_base(it, arguments.positional[0], name.removesuffix(".__init__"), rest)
+        return NONE
     for library in (
         python_calls.call,
         records.call,
@@ -282,10 +298,10 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
             return own
         _record_added(it, receiver, arguments, node)
         result = containers.call_list_method(it, receiver, method.name, arguments)
-        return UNKNOWN if result is None else result
+        return expressions.opaque(it, [receiver, *arguments.all_values()]) if result is None else result
     if isinstance(receiver, DictObj):
         result = containers.call_dict_method(it, receiver, method.name, arguments)
-        return UNKNOWN if result is None else result
+        return expressions.opaque(it, [receiver, *arguments.all_values()]) if result is None else result
     if isinstance(receiver, (Const, Text)):
         return python_calls.call_text_method(it, receiver, method.name, arguments)
     if isinstance(receiver, Super):
@@ -332,6 +348,8 @@ def _call_on_unknown(
     if name == "backward":
         tensor_calls.record_backward(it, receiver, node)
         return NONE
+    if name in tensor_ops.DETACHING_METHODS and isinstance(receiver, Unknown) and not it.unknown_grad_mode:
+        return expressions.cut(it, receiver, Cut("detach", it.site(node), f".{name}()"))
     keras_models.record_gradients(it, values, name, node)
     if name in _HARMLESS_METHODS:
         return expressions.opaque(

@@ -18,6 +18,7 @@ from optlint.semantics.values import (
     Choice,
     Const,
     Container,
+    Cut,
     DictObj,
     Entries,
     External,
@@ -54,7 +55,18 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
         return handler(it, arguments, node)
     if name.startswith("builtins."):
         return _other_builtin(it, name, arguments)
+    if name.startswith("math."):
+        return _of_numbers(it, name, arguments, node)
     return None
+
+
+def _of_numbers(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``math.exp(x)``: a tensor is turned into a plain number first."""
+    deps, cuts, _ = expressions.sources(it, arguments.all_values())
+    if not deps and not cuts:
+        return UNKNOWN
+    here = Cut("detach", it.site(node), f"{name}(…)", it.steps)
+    return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
 
 
 _CONSUMING = frozenset({"builtins.sum", "builtins.min", "builtins.max"})
@@ -532,8 +544,6 @@ def _number(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     if isinstance(value, Const) and isinstance(value.value, (int, float, bool)):
         return value
     if isinstance(value, (Flow, Leaf)):
-        from optlint.semantics.values import Cut
-
         return expressions.cut(it, value, Cut("detach", it.site(node), "float()"))
     return UNKNOWN
 
