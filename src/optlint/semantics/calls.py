@@ -27,6 +27,7 @@ from optlint.semantics.libraries import (
     tensor_ops,
     torch_calls,
 )
+from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
     NONE,
@@ -371,6 +372,8 @@ def _call_instance_method(
         result = library(it, owner, name, arguments, node)
         if result is not None:
             return result
+    if name in ("__getattr__", "__getattribute__", "__getitem__") and arguments.positional:
+        return _looked_up(it, owner, name, arguments.positional[0], node)
     if name in ("__init__", "__setattr__"):
         if name == "__setattr__" and len(arguments.positional) == 2:
             key, value = arguments.positional
@@ -381,6 +384,15 @@ def _call_instance_method(
     if name not in _HARMLESS_METHODS:
         escape(it, [owner])
     return expressions.opaque(it, [owner, *arguments.all_values()])
+
+
+def _looked_up(it: Interpreter, owner: Instance, name: str, key: Value, node: cst.CSTNode) -> Value:
+    """``module.__getattr__("fc")``, ``container.__getitem__(0)``."""
+    if name == "__getitem__":
+        return containers.get_item(it, owner, key)
+    if isinstance(key, Const) and isinstance(key.value, str):
+        return attributes.instance_attribute(it, owner, key.value, node)
+    return expressions.opaque(it, [owner])
 
 
 def _call_super(
@@ -430,14 +442,19 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
         return keras_models.call_layer(it, owner, arguments, node)
     if families.is_module(it, owner):
         result = _forward(it, owner, arguments, node)
-        grad = not it.no_grad and not it.unknown_grad_mode
-        inputs = expressions.sources(it, arguments.all_values())[0]
-        it.record(
-            events.ModelCalled(it.site(node), bool(it.conditional), owner, result, grad, frozenset(inputs))
-        )
+        it.record(_called(it, owner, arguments, result, it.site(node)))
         return result
     escape(it, [*arguments.all_values()])
     return expressions.opaque(it, [owner, *arguments.all_values()])
+
+
+def _called(it: Interpreter, owner: Instance, arguments: Arguments, result: Value, site: Site) -> events.ModelCalled:
+    values = arguments.all_values()
+    inputs = frozenset(expressions.sources(it, values)[0])
+    leaves = [[option for option in options(value) if isinstance(option, Leaf)] for value in values]
+    tensors = frozenset(leaf for found in leaves for leaf in found) if all(leaves) else frozenset()
+    grad = not it.no_grad and not it.unknown_grad_mode
+    return events.ModelCalled(site, bool(it.conditional), owner, result, grad, inputs, tensors)
 
 
 def _forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:

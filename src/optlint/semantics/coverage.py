@@ -353,10 +353,16 @@ def _assigned_at(run: Run, model: Instance, leaf: Leaf) -> Site | None:
     return leaf.site if in_list else None
 
 
+def _is_input(run: Run, model: Instance, leaf: Leaf) -> bool:
+    """Whether the module that keeps the tensor, or with given data any module, is called on such tensors alone."""
+    given = leaf.slots.get("#given") is True
+    return any(leaf in event.tensors for event in run.forwards if given or event.model is model)
+
+
 def _is_weight(run: Run, model: Instance, name: str, leaf: Leaf) -> bool:
     if leaf.requires_grad is not True or not leaf.fresh or leaf.slots.get("#escaped"):
         return False
-    if leaf in run.held or leaf in run.touched:
+    if leaf in run.held or leaf in run.touched or _is_input(run, model, leaf):
         return False
     used = leaf in run.reached or any(leaf in _deps(run, event.result) for event in run.forwards)
     if not used:

@@ -42,6 +42,13 @@ class OptimizerStepped(Event):
 
 
 @dataclass(frozen=True)
+class OptimizerRestored(Event):
+    """``optimizer.load_state_dict(…)``: an earlier training goes on."""
+
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True)
 class Backward(Event):
     """A backward pass from a number that depends on ``reached`` leaves and was cut from ``cuts``."""
 
@@ -59,12 +66,14 @@ class ModelMade(Event):
 
 @dataclass(frozen=True)
 class ModelCalled(Event):
-    """A module's forward ran and gave ``result``; ``grad``: gradients were recorded."""
+    """A module's forward ran and gave ``result``; ``grad``: gradients were recorded; ``inputs``: leaves behind them."""
 
     model: Instance
     result: Value
     grad: bool
     inputs: frozenset[Leaf]
+    #: The tensors that it was called on, where it was called on nothing else.
+    tensors: frozenset[Leaf] = frozenset()
 
 
 @dataclass(frozen=True)

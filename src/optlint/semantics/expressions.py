@@ -271,10 +271,14 @@ def plain(value: Value) -> Value:
 
 
 def _literal(it: Interpreter, node: cst.BaseExpression) -> Value:
-    try:
-        return Const(ast.literal_eval(node.value))  # type: ignore[attr-defined]
-    except (ValueError, SyntaxError, MemoryError):
-        return UNKNOWN
+    value = it.literals.get(node)
+    if value is None:
+        try:
+            value = Const(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+        except (ValueError, SyntaxError, MemoryError):
+            value = UNKNOWN
+        it.literals[node] = value
+    return value
 
 
 def _concatenated(it: Interpreter, node: cst.ConcatenatedString) -> Value:
@@ -679,11 +683,24 @@ def subscript_key(it: Interpreter, node: cst.Subscript) -> Value:
 def _subscript(it: Interpreter, node: cst.Subscript) -> Value:
     owner = evaluate(it, node.value)
     key = subscript_key(it, node)
-    if isinstance(owner, (Optimizer, External)):
+    if isinstance(owner, External):
+        return _library_table(owner, key)
+    if isinstance(owner, Optimizer):
         return UNKNOWN
     if isinstance(owner, Const) and isinstance(owner.value, str):
         return UNKNOWN
     return containers.get_item(it, owner, key)
+
+
+def _library_table(owner: External, key: Value) -> Value:
+    """``torch.optim.__dict__["Adam"]`` and ``vars(torch.optim)["Adam"]``: a name of the library's module."""
+    module, _, last = owner.name.rpartition(".")
+    if last != "__dict__":
+        return UNKNOWN
+    names = [option.value for option in options(key) if isinstance(option, Const) and isinstance(option.value, str)]
+    if len(names) != len(options(key)):
+        return UNKNOWN
+    return join_values([External(f"{module}.{name}") for name in names])
 
 
 def _call(it: Interpreter, node: cst.Call) -> Value:

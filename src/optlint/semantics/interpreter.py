@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from optlint.syntax.source_module import Slice, SourceModule
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
-MAX_STEPS = 60_000
+MAX_STEPS = 50_000
 #: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
-MAX_WORK = 400_000
+MAX_WORK = 250_000
 #: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
 UNKNOWN_ROUNDS = 2
 
@@ -81,6 +81,7 @@ class Interpreter:
         self.steps = 0
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
+        self.literals: dict[cst.BaseExpression, Value] = {}
         self._deciding: dict[cst.For, bool] = {}
         #: The class that a run began with: its subclasses elsewhere may override what it leaves empty.
         self.root_class: UserClass | None = None
@@ -531,7 +532,7 @@ class Interpreter:
         def arm(case: cst.MatchCase) -> Callable[[], bool]:
             def run() -> bool:
                 for name in assignment.pattern_names(case.pattern):
-                    self.bind(name, Unknown())
+                    self.bind(name, expressions.opaque(self, [subject]))
                 return self.suite(case.body)
 
             return run

@@ -21,6 +21,7 @@ from optlint.semantics.events import (
     ModelCalled,
     ModelMade,
     OptimizerBuilt,
+    OptimizerRestored,
     OptimizerStepped,
     Returned,
     WeightsLoaded,
@@ -143,8 +144,18 @@ class Run:
         return modules.parameters(self.interpreter, model)
 
     def loaded(self) -> set[int]:
-        """Identities of the modules whose weights were loaded from elsewhere."""
-        return {id(event.model) for event in self.of(WeightsLoaded)}
+        """Identities of the modules whose weights were loaded from elsewhere, before or while they are trained."""
+        whole = {id(model) for model in self.root_models} if any(self.of(OptimizerRestored)) else set()
+        last = max((i for i, e in enumerate(self.events) if isinstance(e, OptimizerStepped)), default=len(self.events))
+        # The methods of a class run in an order that nobody knows.
+        ordered = self.interpreter.root_class is None
+        return {
+            id(event.model)
+            for i, event in enumerate(self.events)
+            if isinstance(event, WeightsLoaded)
+            and id(event.model) not in whole  # with the optimizer's state: an interrupted training goes on
+            and (i < last or not ordered)
+        }
 
     def class_name(self, model: Instance) -> str:
         """The name of a model's class."""

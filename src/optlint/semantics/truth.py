@@ -22,6 +22,7 @@ from optlint.semantics.values import (
     External,
     Function,
     Instance,
+    Leaf,
     LibraryClass,
     Method,
     Obj,
@@ -165,7 +166,9 @@ def contains(container: Value, element: Value) -> bool | None:
         return _among(container.entries.values, container.entries.open, element)
     if isinstance(container, Container):
         items = container.items
-        answers = [_same_or_equal(value, element) for value in items.values]
+        if isinstance(element, Obj) and any(value is element for value in items.values):
+            return True
+        answers = {_same_or_equal(value, element) for value in items.values}
         if True in answers:
             return True
         return None if None in answers or items.open or items.many else False
@@ -183,6 +186,8 @@ def _among(keys: Iterable[Any], more: bool, element: Value) -> bool | None:
 
 
 def _same_or_equal(left: Value, right: Value) -> bool | None:
+    if isinstance(left, Leaf) and isinstance(right, Leaf):
+        return left is right
     if isinstance(left, Choice) or isinstance(right, Choice):
         answers = {
             _same_or_equal(a, b)

@@ -34,6 +34,7 @@ from optlint.semantics.values import (
     Obj,
     Optimizer,
     Partial,
+    Record,
     Text,
     Unknown,
     UserClass,
@@ -482,7 +483,11 @@ def _setattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 
 def _vars(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     value = arguments.get(0, "object") or UNKNOWN
-    return attributes.get_attribute(it, value, "__dict__", node) if isinstance(value, Instance) else UNKNOWN
+    if isinstance(value, Record):
+        return value
+    if not isinstance(value, (Instance, External)):
+        return UNKNOWN
+    return attributes.get_attribute(it, value, "__dict__", node)
 
 
 def _type(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -539,13 +544,19 @@ def _tee(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return Container("tuple", Items((Container("list", items), Container("list", items))))
 
 
-def _number(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    value = arguments.get(0, "x")
-    if isinstance(value, Const) and isinstance(value.value, (int, float, bool)):
-        return value
-    if isinstance(value, (Flow, Leaf)):
-        return expressions.cut(it, value, Cut("detach", it.site(node), "float()"))
-    return UNKNOWN
+def _number(kind: type[int] | type[float]) -> Handler:
+    def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+        value = arguments.get(0, "x")
+        if isinstance(value, Const) and isinstance(value.value, (int, float, str)) and len(arguments.positional) == 1:
+            try:
+                return Const(kind(value.value))
+            except (ValueError, OverflowError):
+                return UNKNOWN
+        if isinstance(value, (Flow, Leaf)):
+            return expressions.cut(it, value, Cut("detach", it.site(node), "float()"))
+        return UNKNOWN
+
+    return handler
 
 
 def _deepcopy(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -681,8 +692,8 @@ _FUNCTIONS: dict[str, Handler] = {
     "builtins.type": _type,
     "builtins.vars": _vars,
     "builtins.id": _identity,
-    "builtins.int": _number,
-    "builtins.float": _number,
+    "builtins.int": _number(int),
+    "builtins.float": _number(float),
     "builtins.exit": _never,
     "builtins.quit": _never,
     "sys.exit": _never,

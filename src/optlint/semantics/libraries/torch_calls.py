@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -157,15 +157,18 @@ def _autograd_grad(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> 
     from optlint.semantics.libraries import tensor_calls
 
     inputs = arguments.get(1, "inputs") or UNKNOWN
-    taken = iteration.take(it, inputs).values if not isinstance(inputs, (Leaf, Flow)) else (inputs,)
-    for value in taken:
-        for leaf in options(value):
-            if isinstance(leaf, Leaf):
-                it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
+    tensors = all(isinstance(option, (Leaf, Flow)) for option in options(inputs))
+    taken = (inputs,) if tensors else iteration.take(it, inputs).values
+    for leaf in expressions.sources(it, taken)[0] if tensors else _leaves_among(taken):
+        it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
     outputs = arguments.get(0, "outputs")
     if outputs is not None and any(isinstance(value, Leaf) and value.is_parameter for value in taken):
         tensor_calls.record_backward(it, outputs, node, Container("tuple", Items(tuple(taken))))
     return expressions.flow(it, arguments.all_values())
+
+
+def _leaves_among(values: Sequence[Value]) -> list[Leaf]:
+    return [option for value in values for option in options(value) if isinstance(option, Leaf)]
 
 
 def _rewrapped(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -190,6 +193,8 @@ def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) 
         known = None
     leaf = Leaf(it.site(node), is_parameter=False, requires_grad=known, ndim=_ndim(name, arguments))
     given = arguments.positional[0] if arguments.positional else None
+    if isinstance(given, Unknown):
+        leaf.slots["#given"] = True
     # A tensor made of an array that the program got from elsewhere is an input, no weight.
     leaf.fresh = not name.endswith(("from_numpy", "as_tensor")) and not (
         isinstance(given, Leaf) and not given.fresh
@@ -722,7 +727,10 @@ def call_optimizer_method(
         groups = owner.groups
         it.heap.set(owner.slots, "groups", Groups(groups.groups + more.groups, groups.open or more.open))
         return NONE
-    if name in ("zero_grad", "state_dict", "load_state_dict"):
+    if name == "load_state_dict":
+        it.record(events.OptimizerRestored(it.site(node), bool(it.conditional), owner))
+        return NONE
+    if name in ("zero_grad", "state_dict"):
         return UNKNOWN if name == "state_dict" else NONE
     if name in ("register_step_pre_hook", "register_step_post_hook", "train", "eval"):
         return UNKNOWN
