@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.semantics.values import (
-    UNKNOWN,
     Arguments,
     Const,
     Container,
@@ -80,10 +79,8 @@ def after(it: Interpreter, owner: Instance, arguments: Arguments) -> Symbolic | 
     values = arguments.all_values()
     if not has_symbolic(values):
         return None
-    inputs = [*arguments.positional]
-    inputs += [value for name, value in arguments.keywords.items() if name not in _MODES]
-    first, *others = inputs or [UNKNOWN]
-    before = merge([first, *(value for value in others if value != UNKNOWN or not has_symbolic([first]))])
+    inputs = [value for name, value in arguments.keywords.items() if name not in _MODES]
+    before = merge([*arguments.positional, *inputs])
     layers = before.layers if owner in before.layers else (*before.layers, owner)
     result = Symbolic(layers, before.complete and not arguments.open, before.many)
     earlier = owner.slots.get("#output")

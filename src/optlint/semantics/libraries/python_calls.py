@@ -512,6 +512,36 @@ def _partial(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return Partial(arguments.positional[0], rest)
 
 
+def _getter(kind: str) -> Handler:
+    """``operator.itemgetter(…)`` and its relatives: a function that waits for its object."""
+
+    def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+        return Partial(External(f"optlint.{kind}"), Arguments((Container("tuple", Items(arguments.positional)),)))
+
+    return handler
+
+
+def _got(kind: str) -> Handler:
+    def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+        if len(arguments.positional) != 2 or not isinstance(arguments.positional[0], Container):
+            return UNKNOWN
+        keys, owner = arguments.positional[0].items.values, arguments.positional[1]
+        read = containers.get_item if kind == "itemgetter" else lambda it, o, key: _dotted(it, o, key, node)
+        found = [read(it, owner, key) for key in keys]
+        return found[0] if len(found) == 1 else Container("tuple", Items(tuple(found)))
+
+    return handler
+
+
+def _dotted(it: Interpreter, owner: Value, path: Value, node: cst.CSTNode) -> Value:
+    """``attrgetter("a.b")(owner)``."""
+    if not isinstance(path, Const) or not isinstance(path.value, str):
+        return expressions.opaque(it, [owner])
+    for part in path.value.split("."):
+        owner = expressions.plain(attributes.get_attribute(it, owner, part, node))
+    return owner
+
+
 def _field(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return Partial(External("dataclasses.field"), arguments)
 
@@ -701,6 +731,10 @@ _FUNCTIONS: dict[str, Handler] = {
     "os.abort": _never,
     "functools.partial": _partial,
     "functools.reduce": _reduce,
+    "operator.attrgetter": _getter("attrgetter"),
+    "operator.itemgetter": _getter("itemgetter"),
+    "optlint.attrgetter": _got("attrgetter"),
+    "optlint.itemgetter": _got("itemgetter"),
     "dataclasses.field": _field,
     "copy.deepcopy": _deepcopy,
     "copy.copy": _deepcopy,
