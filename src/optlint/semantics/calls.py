@@ -20,6 +20,7 @@ from optlint.semantics import (
 )
 from optlint.semantics.libraries import (
     keras_models,
+    keras_trainable,
     python_calls,
     records,
     regular_expressions,
@@ -230,6 +231,8 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
 
 def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
     it.heap.set(value.slots, "#escaped", True)
+    if depth < 12 and families.keras_kind(value.cls) is not None:
+        escape(it, keras_trainable.layers_of(value).values, depth + 1)
     for _, member in list(value.members()):
         for option in options(member):
             if isinstance(option, Leaf):
@@ -286,6 +289,8 @@ def call_method_value(it: Interpreter, owner: Instance, function: Function, argu
 def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cst.CSTNode) -> Value:
     receiver = method.receiver
     if method.function is not None:
+        if method.name == "build":
+            keras_trainable.note_build(it, receiver)
         return functions.invoke(it, method.function, arguments, receiver)
     if isinstance(receiver, (Leaf, Flow)):
         return tensor_calls.call_method(it, receiver, method.name, arguments, node)
@@ -332,6 +337,8 @@ def _call_on_class(
         for base in cls.library_bases():
             initialise_library_base(it, first, base, Arguments(arguments.positional[1:], arguments.keywords))
         return NONE
+    if name == "apply" and any(base.startswith("torch.autograd.") for base in cls.library_bases()):
+        return expressions.opaque(it, arguments.all_values())
     if name.startswith(("from_", "load_")):
         instance = functions.instantiate(it, cls, Arguments((), {}, True), node)
         escape(it, [instance])
@@ -351,7 +358,7 @@ def _call_on_unknown(
         return NONE
     if name in tensor_ops.DETACHING_METHODS and isinstance(receiver, Unknown) and not it.unknown_grad_mode:
         return expressions.cut(it, receiver, Cut("detach", it.site(node), f".{name}()"))
-    keras_models.record_gradients(it, values, name, node)
+    keras_models.record_gradients(it, arguments, name, node)
     if name in _HARMLESS_METHODS:
         return expressions.opaque(
             it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))]
@@ -441,11 +448,22 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
     if families.keras_kind(owner.cls) is not None:
         return keras_models.call_layer(it, owner, arguments, node)
     if families.is_module(it, owner):
-        result = _forward(it, owner, arguments, node)
+        result = _hooked(it, owner, arguments, _forward(it, owner, arguments, node), node)
         it.record(_called(it, owner, arguments, result, it.site(node)))
         return result
     escape(it, [*arguments.all_values()])
     return expressions.opaque(it, [owner, *arguments.all_values()])
+
+
+def _hooked(it: Interpreter, owner: Instance, arguments: Arguments, result: Value, node: cst.CSTNode) -> Value:
+    """The output of a module after its forward hooks: they may keep it, and give another in its place."""
+    hooks = owner.slots.get("#hooks")
+    for hook in hooks.items.values if isinstance(hooks, Container) else ():
+        given = (owner, Container("tuple", Items(arguments.positional)), result)
+        returned = call(it, hook, Arguments(given), node)
+        if returned != NONE:
+            result = join_values([result, *(option for option in options(returned) if option != NONE)])
+    return result
 
 
 def _called(it: Interpreter, owner: Instance, arguments: Arguments, result: Value, site: Site) -> events.ModelCalled:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from optlint.semantics import modules
+from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
     NONE,
@@ -87,6 +88,8 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
         return Flow(container.deps, container.cuts, container.alias)
     if isinstance(container, Unknown):
         return Unknown(container.taint, container.cuts)
+    if isinstance(container, Symbolic):
+        return container
     return UNKNOWN
 
 
@@ -168,6 +171,7 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
     """``container[key] = value``."""
     if isinstance(container, DictObj):
         name = hashable(key)
+        _set_in_owner(it, container, name, value)
         if name is None and key != NONE:
             it.heap.set(container.slots, "entries", _blurred(container.entries, key, value))
             return
@@ -180,6 +184,17 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
         _set_element(it, container, key, value)
     elif isinstance(container, Instance):
         _set_module_element(it, container, key, value)
+
+
+def _set_in_owner(it: Interpreter, table: DictObj, name: Any, value: Value) -> None:
+    """``module._parameters[name] = …`` and ``del module._modules[name]`` change the module itself."""
+    owner = table.slots.get("#owner")
+    if not isinstance(owner, Instance):
+        return
+    if isinstance(name, str):
+        it.heap.set(owner.slots, name, value)
+    else:
+        it.heap.set(owner.slots, "#open", True)
 
 
 def _blurred(entries: Entries, key: Value, value: Value) -> Entries:
@@ -219,6 +234,8 @@ def _set_module_element(it: Interpreter, instance: Instance, key: Value, value: 
         ):  # a part of a library's model: what is put there counts among its parameters
             name = str(key.value) if isinstance(key, Const) else "<n>"
             it.heap.set(instance.slots, f"<{name}>", value)
+        else:
+            _set_own_element(it, instance, key, value)
         return
     if modules.is_parameter_container(it, instance):
         value = modules.as_parameter(value)
@@ -234,11 +251,24 @@ def _set_module_element(it: Interpreter, instance: Instance, key: Value, value: 
     modules.mark_extent(it, instance, False, True)
 
 
+def _set_own_element(it: Interpreter, instance: Instance, key: Value, value: Value) -> None:
+    """``object[key] = value``: its class says what happens, or what it holds now depends on the value too."""
+    from optlint.semantics import attributes, calls, expressions
+
+    method = attributes.user_method(instance, "__setitem__")
+    if method is not None:
+        calls.call_method_value(it, instance, method, Arguments((key, value)))
+        return
+    held = instance.slots.get("<items>", UNKNOWN)
+    it.heap.set(instance.slots, "<items>", expressions.opaque(it, [held, value]))
+
+
 def delete_item(it: Interpreter, container: Value, key: Value) -> None:
     """``del container[key]``."""
     if isinstance(container, DictObj):
         values = dict(container.entries.values)
         name = hashable(key)
+        _set_in_owner(it, container, name, ABSENT)
         if name is None:
             it.heap.set(container.slots, "entries", Entries({}, True))
             return

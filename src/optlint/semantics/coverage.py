@@ -18,9 +18,11 @@ from optlint.semantics.values import (
     Container,
     Cut,
     DictObj,
+    Flow,
     Instance,
     Leaf,
     LibraryClass,
+    Unknown,
     Value,
     options,
 )
@@ -81,7 +83,7 @@ def left_out(run: Run) -> Iterator[LeftOut]:
         if not missing:
             continue
         if held:
-            found = _part_left_out(run, model, listing.parameters, missing, held, loaded)
+            found = _part_left_out(run, model, listing.parameters, missing, held)
         else:
             found = _whole_left_out(run, model, missing, loaded)
         if found is not None:
@@ -107,17 +109,15 @@ def _part_left_out(
     everything: tuple[NamedParameter, ...],
     missing: list[NamedParameter],
     held: list[NamedParameter],
-    loaded: set[int],
 ) -> LeftOut | None:
     reached = participants(run, model)
-    loaded_parts = _loaded_prefixes(run, model, loaded)
     guilty = [
         entry
         for entry in missing
         if _trains(run, entry)
         and entry.leaf in reached
         and (
-            entry.leaf.slots.get("#unfrozen") is True or not any(_below(entry, part) for part in loaded_parts)
+            entry.leaf.slots.get("#unfrozen") is True or entry.leaf not in run.loaded_leaves
         )
     ]
     if not guilty or _feature_extraction(run, model, held, missing):
@@ -139,15 +139,6 @@ def _feature_extraction(
     return any(entry.owner.slots.get("#pretrained") for entry in missing) and all(
         entry.path[0] not in {other.path[0] for other in held} for entry in missing
     )
-
-
-def _loaded_prefixes(run: Run, model: Instance, loaded: set[int]) -> list[tuple[str, ...]]:
-    """Paths of the parts of a model whose weights come from elsewhere."""
-    found: list[tuple[str, ...]] = []
-    for name, child in modules.submodules(run.interpreter, model, True):
-        if id(child) in loaded:
-            found.append(tuple(name.split(".")) if name else ())
-    return found
 
 
 def _below(entry: NamedParameter, prefix: tuple[str, ...]) -> bool:
@@ -365,9 +356,11 @@ def _is_weight(run: Run, model: Instance, name: str, leaf: Leaf) -> bool:
     if leaf in run.held or leaf in run.touched or _is_input(run, model, leaf):
         return False
     used = leaf in run.reached or any(leaf in _deps(run, event.result) for event in run.forwards)
+    if not used and not any(event.model is model for event in run.forwards):
+        used = leaf in _probe(run, model)
     if not used:
         return False
-    return not (run.root != "<module>" and run.used_by_other_files(model, name))
+    return run.root == "<module>" or not run.used_by_other_files(model, name)
 
 
 # -- cut off from the loss -------------------------------------------------------------------------------------------
@@ -381,11 +374,10 @@ def cut_off(run: Run) -> Iterator[CutOff]:
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#pretrained") or model.slots.get("#copied"):
             continue
-        loaded = _loaded_prefixes(run, model, run.loaded())
         for entry in run.parameters(model).parameters:
-            if not _trains(run, entry) or any(_below(entry, part) for part in loaded):
+            if not _trains(run, entry) or entry.leaf in run.loaded_leaves:
                 continue
-            cut = _only_cuts(run, model, entry.leaf)
+            cut = _only_cuts(run, model, entry.leaf, entry.name)
             if cut is not None:
                 _, names, leaves = grouped.setdefault(cut.site, (cut, {}, set()))
                 names[entry.name] = None
@@ -399,7 +391,7 @@ def _cut_text(cut: Cut) -> str:
     return "`torch.no_grad()`" if cut.kind == "no_grad" else f"`{cut.text}`"
 
 
-def _only_cuts(run: Run, model: Instance, leaf: Leaf) -> Cut | None:
+def _only_cuts(run: Run, model: Instance, leaf: Leaf, name: str) -> Cut | None:
     """The cut between a leaf and the loss, when there is no way round it."""
     if leaf in run.reached or leaf in run.touched or leaf in run.returned:
         return None
@@ -409,11 +401,13 @@ def _only_cuts(run: Run, model: Instance, leaf: Leaf) -> Cut | None:
         return _chosen(run, leaf, run.cuts_before_step(leaf))
     if run.root == "<module>" and not run.optimizers:
         return None
-    return _cut_in_forward(run, model, leaf)
+    return _cut_in_forward(run, model, leaf, name)
 
 
-def _cut_in_forward(run: Run, model: Instance, leaf: Leaf) -> Cut | None:
+def _cut_in_forward(run: Run, model: Instance, leaf: Leaf, name: str) -> Cut | None:
     """No training is seen: what a module's own outputs say."""
+    if leaf in _stored(run):
+        return None
     cuts: dict[Cut, None] = {}
     results = [event for event in run.forwards if event.model is model]
     for event in results:
@@ -421,7 +415,22 @@ def _cut_in_forward(run: Run, model: Instance, leaf: Leaf) -> Cut | None:
         if leaf in deps:
             return None
         cuts.update({cut: None for cut_leaf, cut in found if cut_leaf is leaf and cut.kind == "detach"})
-    return _chosen(run, leaf, list(cuts))
+    chosen = _chosen(run, leaf, list(cuts))
+    if chosen is not None and run.root != "<module>" and run.used_by_other_files(model, name.split(".")[-1]):
+        return None  # another file may compute something of it
+    return chosen
+
+
+def _stored(run: Run) -> frozenset[Leaf]:
+    """Leaves behind numbers that modules keep (``self.loss = …``): whoever has the module may train on them."""
+    kept = [
+        value
+        for model in run.models
+        for _, member in model.members()
+        for value in options(member)
+        if isinstance(value, (Flow, Unknown, Container, DictObj))
+    ]
+    return frozenset().union(*(modules.reachable_leaves(run.interpreter, value) for value in kept))
 
 
 def _chosen(run: Run, leaf: Leaf, cuts: list[Cut]) -> Cut | None:
@@ -435,8 +444,11 @@ def trained_frozen(run: Run) -> Iterator[events.KerasTrained]:
     if not run.complete:
         return
     seen: set[Site] = set()
+    releases = {event.entry for event in run.of(events.KerasReleased)}
     for event in run.of(events.KerasTrained):
-        if event.frozen is not None and event.frozen.frozen_at not in seen:
+        if event.frozen is None or releases - {0, event.frozen.entry}:
+            continue  # a method that others call may release it first
+        if event.frozen.frozen_at not in seen:
             seen.add(event.frozen.frozen_at)
             yield event
 

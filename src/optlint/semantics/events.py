@@ -117,9 +117,10 @@ class ElementAdded(Event):
 
 @dataclass(frozen=True)
 class WeightsLoaded(Event):
-    """``load_state_dict`` or the like was called on a module."""
+    """``load_state_dict`` or the like was called on a module that had these ``leaves`` then."""
 
     model: Instance
+    leaves: frozenset[Leaf] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,18 @@ class KerasTrained(Event):
 
 
 @dataclass(frozen=True)
+class KerasReleased(Event):
+    """A flag was set to something else than False; ``entry``: in which of the methods that nobody in the file calls."""
+
+    entry: int
+
+
+@dataclass(frozen=True)
 class FrozenModel:
-    """Why nothing of a Keras model trains."""
+    """Why nothing of a Keras model trains. ``order``: when it was frozen; ``entry``: in which it is trained."""
 
     frozen_at: Site
     by: str
     layers: tuple[str, ...]
+    order: int
+    entry: int

@@ -12,6 +12,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, calls, containers, functions, iteration, modules, truth
 from optlint.semantics.frame import Frame
+from optlint.semantics.libraries import keras_models
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -186,9 +187,45 @@ def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
 
 def combine(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operator: type) -> Value:
     """The result of an operator on values that are not lists."""
+    of_keras = keras_models.operated(values)
+    if of_keras is not None:
+        return of_keras
+    if any(isinstance(value, Instance) for value in values):
+        return _own_operator(it, values, operator)
     if any(isinstance(value, (Leaf, Flow, Unknown, Choice, Method)) for value in values):
         return flow(it, values)
-    return UNKNOWN
+    return opaque(it, values)
+
+
+_OPERATOR_METHODS: dict[type, str] = {
+    cst.Add: "add",
+    cst.Subtract: "sub",
+    cst.Multiply: "mul",
+    cst.Divide: "truediv",
+    cst.FloorDivide: "floordiv",
+    cst.Modulo: "mod",
+    cst.Power: "pow",
+    cst.MatrixMultiply: "matmul",
+    cst.BitAnd: "and",
+    cst.BitOr: "or",
+    cst.BitXor: "xor",
+    cst.LeftShift: "lshift",
+    cst.RightShift: "rshift",
+    cst.Minus: "neg",
+    cst.Plus: "pos",
+    cst.BitInvert: "invert",
+}
+
+
+def _own_operator(it: Interpreter, values: Sequence[Value], operator: type) -> Value:
+    """An operator on an object of the user's: its method, the left one's before the right one's."""
+    name = _OPERATOR_METHODS.get(operator)
+    for prefix, value, others in (("", values[0], values[1:]), ("r", values[-1], values[:-1])):
+        if name is not None and isinstance(value, Instance):
+            method = attributes.user_method(value, f"__{prefix}{name}__")
+            if method is not None:
+                return functions.invoke(it, method, Arguments(tuple(others)), value)
+    return opaque(it, values)
 
 
 # -- contexts --------------------------------------------------------------------------------------------------------

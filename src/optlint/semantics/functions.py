@@ -277,6 +277,8 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
         )
         if not library and (arguments.positional or arguments.keywords):
             _name_tuple(instance, cls, arguments)
+            if not cls.slots.get("#fields"):
+                it.heap.set(instance.slots, "<items>", expressions.opaque(it, arguments.all_values()))
     if families.is_module_class(it, cls) or families.keras_kind(cls):
         it.record(ModelMade(it.site(node), bool(it.conditional), instance))
     return instance

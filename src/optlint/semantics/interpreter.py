@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -88,6 +89,12 @@ class Interpreter:
         #: How many enclosing ``try`` and ``with`` statements take the error that an empty list raises.
         self.catching = 0
         self.keras_3 = False
+        #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
+        self.entry = 0
+        #: Grows with each flag that is set; tells which was set last.
+        self.moments = itertools.count(1)
+        #: What is known to have happened to objects that are not known.
+        self.doubts: dict[str, Value] = {}
         self._builtins: dict[str, External] = {}
 
     # -- running -------------------------------------------------------------------------------------------------

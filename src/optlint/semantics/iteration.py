@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optlint.semantics import modules
+from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
     UNKNOWN,
@@ -20,6 +21,7 @@ from optlint.semantics.values import (
     Iterator_,
     Leaf,
     Unknown,
+    UserClass,
     Value,
     inside,
     join_values,
@@ -118,9 +120,11 @@ def _instance_items(it: Interpreter, instance: Instance) -> Items:
     from optlint.semantics import attributes, calls
     from optlint.semantics.values import Arguments
 
+    if isinstance(instance.cls, UserClass) and "typing.NamedTuple" in instance.cls.library_bases():
+        return Items(tuple(value for _, value in instance.members()))
     method = attributes.user_method(instance, "__iter__") or attributes.user_method(instance, "__getitem__")
     if method is None:
-        return Items((UNKNOWN,) * UNKNOWN_ROUNDS, True, many=True)
+        return Items((Unknown(modules.reachable_leaves(it, instance)),) * UNKNOWN_ROUNDS, True, many=True)
     if method.name == "__iter__":
         result = calls.call(it, method, Arguments(), method.node)
         if isinstance(result, (Container, Iterator_, DictObj)):
@@ -155,6 +159,8 @@ def unpacked(it: Interpreter, value: Value, count: int, star: int | None) -> lis
         return [_element_of(value)] * count
     if isinstance(value, Leaf):
         return [inside(value)] * count
+    if isinstance(value, Symbolic):
+        return [value] * count
     items = take(it, value)
     values = list(items.values)
     if items.open or items.many or (star is None and len(values) != count):

@@ -117,7 +117,7 @@ class _Walk:
             return
         seen = seen | {id(module)}
         many = module.slots.get("#many", False) is not False
-        for name, value in module.members():
+        for name, value in _own_first(self.it, module):
             piece: str | int = 0 if many and name.isdigit() else name
             extended = (*pieces, ".", piece) if pieces else (piece,)
             sure = certain and not isinstance(value, Choice)
@@ -131,6 +131,14 @@ class _Walk:
                     self.visit(option, (*path, name), extended, sure, seen)
                 elif isinstance(option, Unknown) and isinstance(value, Choice):
                     self.open = True
+
+
+def _own_first(it: Interpreter, module: Instance) -> list[tuple[str, Value]]:
+    """The members in the order of ``parameters()``: a module's own parameters, then those of its submodules."""
+    members = list(module.members())
+    inner = [any(families.is_module(it, option) for option in options(value)) for _, value in members]
+    own = [member for member, is_inner in zip(members, inner, strict=True) if not is_inner]
+    return own + [member for member, is_inner in zip(members, inner, strict=True) if is_inner]
 
 
 def submodules(

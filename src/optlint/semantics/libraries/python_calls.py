@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, families, iteration, modules, truth
+from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
     FALSE,
@@ -635,6 +636,9 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         return join_values([copied(option, memo) for option in value.options])
     if isinstance(value, (Optimizer, Iterator_)):
         return UNKNOWN
+    if isinstance(value, Symbolic):
+        layers = tuple(layer for layer in (copied(v, memo) for v in value.layers) if isinstance(layer, Instance))
+        return Symbolic(layers, value.complete, value.many)
     return value
 
 

@@ -557,7 +557,8 @@ def _register_buffer(it: Interpreter, owner: Instance, arguments: Arguments, nod
 
 
 def _load_state_dict(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
-    it.record(events.WeightsLoaded(it.site(node), bool(it.conditional), owner))
+    leaves = frozenset(entry.leaf for entry in modules.parameters(it, owner).parameters)
+    it.record(events.WeightsLoaded(it.site(node), bool(it.conditional), owner, leaves))
     return UNKNOWN
 
 
@@ -587,6 +588,16 @@ def _unknown(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.C
     return UNKNOWN
 
 
+def _register_hook(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """The hook runs at each later call of the module; whether it sees the inputs only is no matter here."""
+    hook = arguments.get(0, "hook")
+    if hook is not None:
+        hooks = owner.slots.get("#hooks")
+        old = hooks.items if isinstance(hooks, Container) else Items()
+        it.heap.set(owner.slots, "#hooks", Container("list", Items((*old.values, hook))))
+    return UNKNOWN
+
+
 _MODULE_METHODS: dict[str, ModuleMethod] = {
     "parameters": _parameters(False),
     "named_parameters": _parameters(True),
@@ -609,8 +620,8 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
     "get_submodule": _get_by_path,
     "get_parameter": _get_by_path,
     "forward": _call_forward,
-    "register_forward_hook": _unknown,
-    "register_forward_pre_hook": _unknown,
+    "register_forward_hook": _register_hook,
+    "register_forward_pre_hook": _register_hook,
     "register_full_backward_hook": _unknown,
     "extra_repr": _unknown,
     "gradient_checkpointing_enable": _nothing,
