@@ -87,6 +87,10 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Unknown):
         return Method(owner, name)
+    if isinstance(owner, LibraryClass) and name == "__name__":
+        from optlint.semantics.libraries import keras_models
+
+        return keras_models.class_name(owner)
     if isinstance(
         owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)
     ):
@@ -185,7 +189,9 @@ def _module_table(it: Interpreter, owner: Instance, name: str) -> Value:
         if name == "_modules"
         else {e.name: e.leaf for e in modules.parameters(it, owner, False).parameters}
     )
-    return DictObj(Entries(dict(wanted), owner.open))
+    table = DictObj(Entries(dict(wanted), owner.open))
+    table.slots["#owner"] = owner
+    return table
 
 
 def _bound(it: Interpreter, owner: Instance, name: str, member: Function) -> Value:
@@ -267,6 +273,10 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         from optlint.semantics.values import Groups
 
         it.heap.set(owner.slots, "groups", Groups((), True))
+    elif name == "trainable" and isinstance(owner, (Unknown, Method)):
+        from optlint.semantics.libraries import keras_trainable
+
+        keras_trainable.release_unknown(it, value)
 
 
 def set_instance_attribute(
@@ -280,9 +290,9 @@ def set_instance_attribute(
             functions.invoke(it, member, Arguments((value,)), owner)
             return
     if name == "trainable" and families.keras_kind(owner.cls) is not None:
-        from optlint.semantics.libraries import keras_models
+        from optlint.semantics.libraries import keras_trainable
 
-        keras_models.set_trainable(it, owner, value, it.site(node))
+        keras_trainable.set_trainable(it, owner, value, it.site(node))
         return
     if name == "data" and families.is_module(it, owner):
         return

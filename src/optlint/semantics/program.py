@@ -109,8 +109,13 @@ class Run:
 
     @cached_property
     def updated_by_hand(self) -> frozenset[Leaf]:
-        """Leaves that the program writes without an optimizer."""
-        return frozenset(event.leaf for event in self.of(HandUpdated))
+        """Leaves that the program writes without an optimizer, and not at a place that writes into what one holds.
+
+        What is written into trained and untrained parameters alike (averaged weights that are swapped in for a test,
+        weights that are clipped) does not train the rest.
+        """
+        shared = {event.site for event in self.of(HandUpdated) if event.leaf in self.held}
+        return frozenset(event.leaf for event in self.of(HandUpdated) if event.site not in shared)
 
     @cached_property
     def forwards(self) -> tuple[ModelCalled, ...]:
@@ -145,17 +150,26 @@ class Run:
 
     def loaded(self) -> set[int]:
         """Identities of the modules whose weights were loaded from elsewhere, before or while they are trained."""
+        return {id(event.model) for event in self._loads}
+
+    @cached_property
+    def loaded_leaves(self) -> frozenset[Leaf]:
+        """The parameters whose values came so; a layer that is put in afterwards is none of them."""
+        return frozenset().union(*(event.leaves for event in self._loads))
+
+    @cached_property
+    def _loads(self) -> tuple[WeightsLoaded, ...]:
         whole = {id(model) for model in self.root_models} if any(self.of(OptimizerRestored)) else set()
         last = max((i for i, e in enumerate(self.events) if isinstance(e, OptimizerStepped)), default=len(self.events))
         # The methods of a class run in an order that nobody knows.
         ordered = self.interpreter.root_class is None
-        return {
-            id(event.model)
+        return tuple(
+            event
             for i, event in enumerate(self.events)
             if isinstance(event, WeightsLoaded)
             and id(event.model) not in whole  # with the optimizer's state: an interrupted training goes on
             and (i < last or not ordered)
-        }
+        )
 
     def class_name(self, model: Instance) -> str:
         """The name of a model's class."""

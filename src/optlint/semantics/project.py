@@ -106,7 +106,10 @@ class Project:
         """Whether another file of the project that speaks of an optimizer and of one of ``names`` uses an attribute."""
         own = os.path.abspath(importer)
         pattern = re.compile(rf"\.{re.escape(attribute)}\b")
-        about = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
+        words = rf"\b(?:{'|'.join(map(re.escape, names))})\b"
+        about = re.compile(
+            rf"^\s*(?:from|import)\s[^\n]*{words}|\bimport\s*\([^)]*{words}", re.MULTILINE
+        )
         for file in self._neighbours(importer):
             if os.path.abspath(file) == own:
                 continue
@@ -115,10 +118,14 @@ class Project:
                 continue
             if about.search(content) and pattern.search(content):
                 return True
-            beside = os.path.dirname(os.path.abspath(file)) == os.path.dirname(own)
-            if (beside or about.search(content)) and "requires_grad" in content and _COLLECTS_ANY.search(content):
+            if "requires_grad" in content and _COLLECTS_ANY.search(content) and self._same_package(file, own):
                 return True
         return False
+
+    def _same_package(self, file: str, own: str) -> bool:
+        """Whether two files lie in one package, so that a third is likely to bring them together."""
+        folder = os.path.dirname(os.path.abspath(file))
+        return folder == os.path.dirname(own) and os.path.isfile(os.path.join(folder, "__init__.py"))
 
     def _neighbours(self, importer: str) -> list[str]:
         """Python files in the project of a file, nearest folders first."""

@@ -84,6 +84,7 @@ def _run(
     it.no_grad.clear()
     it.unknown_grad_mode = 0
     it.conditional = 0
+    it.entry = 0
     frames = len(it.frames)
     mark = it.heap.mark()
     run = Run(path, root, it)
@@ -142,6 +143,7 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
         names = functions.decorator_names(method)
         receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
         if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
+            it.entry += 1
             result = _call_unknown(it, method, receiver)
             if isinstance(receiver, Instance) and method.name != "forward":
                 _given_out(it, result, method)

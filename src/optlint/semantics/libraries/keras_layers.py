@@ -60,7 +60,7 @@ _WITHOUT_WEIGHTS: Final = (
     " GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D"
     " GlobalAvgPool2D GlobalAvgPool3D GlobalMaxPool1D GlobalMaxPool2D GlobalMaxPool3D"
     " GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D HashedCrossing Hashing Identity"
-    " InputLayer IntegerLookup LeakyReLU Masking MaxNumBoundingBoxes MaxPool1D MaxPool2D MaxPool3D"
+    " InputLayer IntegerLookup Lambda LeakyReLU Masking MaxNumBoundingBoxes MaxPool1D MaxPool2D MaxPool3D"
     " MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram Minimum MixUp Multiply"
     " Normalization Permute RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter"
     " RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur"
@@ -76,7 +76,7 @@ _WITHOUT_WEIGHTS: Final = (
 _WRAPPERS: Final = "Bidirectional Pipeline RNN SpectralNormalization StackedRNNCells TimeDistributed Wrapper"
 
 #: What they hold is made by the program, or by another framework.
-_OPEN: Final = "AbstractRNNCell DenseFeatures FlaxLayer JaxLayer Lambda Layer TFSMLayer TorchModuleWrapper"
+_OPEN: Final = "AbstractRNNCell DenseFeatures FlaxLayer JaxLayer Layer TFSMLayer TorchModuleWrapper"
 
 #: Have weights unless these arguments are all false.
 _ONLY_IF: Final[Mapping[str, Mapping[str, bool]]] = MappingProxyType(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _PREFIXES = (
     "tensorflow.python.keras.",
     "tensorflow.keras.",
@@ -29,3 +31,18 @@ def canonical(name: str) -> str | None:
     if parts[0] == "applications":
         return f"keras.applications.{last}"
     return "keras." + ".".join(parts)
+
+
+#: Other names of the same classes.
+_ALIASES = (
+    (re.compile(r"^(Separable)?Convolution(?=\dD)"), r"\1Conv"),
+    (re.compile(r"^(Global)?MaxPool(?=\dD)"), r"\1MaxPooling"),
+    (re.compile(r"^(Global)?AvgPool(?=\dD)"), r"\1AveragePooling"),
+)
+
+
+def main_name(name: str) -> str:
+    """The name under which Keras defines a layer that has several: ``Conv2D`` for ``Convolution2D``."""
+    for pattern, replacement in _ALIASES:
+        name = pattern.sub(replacement, name)
+    return name
