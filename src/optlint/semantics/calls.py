@@ -73,7 +73,9 @@ _HARMLESS_PREFIXES = (
     "shutil.", "glob.", "gc.", "psutil.", "ptflops.", "torch.random.", "torch.set_", "torch.get_", "gym.",
     "gymnasium.", "collections.", "string.", "datetime.", "traceback.", "threading.", "torch.distributed.",
     "torchmetrics.", "torchvision.transforms", "torchvision.utils", "torchvision.datasets", "PIL.", "cv2.", "copy.",
-    "torch.optim.lr_scheduler.", "tensorflow.summary", "dataclasses.", "types.", "contextlib.", "weakref.", "einops.",
+    "torch.optim.lr_scheduler.", "tensorflow.summary", "dataclasses.",
+    "tensorflow.saved_model.", "tensorflow.train.Checkpoint", "tensorflow.lite.", "tensorflow.config.",
+    "tensorflow.print", "tensorflowjs.", "visualkeras.", "tf2onnx.", "types.", "contextlib.", "weakref.", "einops.",
 )  # fmt: skip
 _HARMLESS_METHODS = frozenset(
     ["add_graph", "add_scalar", "add_scalars", "add_histogram", "add_image", "watch", "log", "log_dict", "info", "debug", "warning", "warn", "error", "print", "write", "save", "update", "append", "add", "set_description", "set_postfix", "format", "join", "split", "step", "zero_grad", "close", "flush", "display", "register", "start", "stop", "reset", "state_dict", "get", "items", "keys", "values", "is_available", "device_count", "push", "sample", "store", "remember"]
@@ -358,7 +360,9 @@ def _call_on_unknown(
         return NONE
     if name in tensor_ops.DETACHING_METHODS and isinstance(receiver, Unknown) and not it.unknown_grad_mode:
         return expressions.cut(it, receiver, Cut("detach", it.site(node), f".{name}()"))
-    keras_models.record_gradients(it, arguments, name, node)
+    taken = keras_models.of_gradients(it, arguments, name, node)
+    if taken is not None:
+        return taken
     if name in _HARMLESS_METHODS:
         return expressions.opaque(
             it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))]

@@ -82,6 +82,8 @@ class Interpreter:
         self.steps = 0
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
+        #: Enclosing loops whose rounds are not all run: a counter in them has any value.
+        self.unknown_rounds = 0
         self.literals: dict[cst.BaseExpression, Value] = {}
         self._deciding: dict[cst.For, bool] = {}
         #: The class that a run began with: its subclasses elsewhere may override what it leaves empty.
@@ -295,9 +297,17 @@ class Interpreter:
 
     def _assign(self, node: cst.Assign) -> bool:
         value = expressions.evaluate(self, node.value)
+        if isinstance(value, Const) and isinstance(node.value, cst.BinaryOperation) and self._counts(node):
+            value = UNKNOWN
         for target in node.targets:
             assignment.assign(self, target.target, value)
         return True
+
+    def _counts(self, node: cst.Assign) -> bool:
+        """Whether ``x = x + 1`` stands where it may run any number of times."""
+        target = node.targets[0].target
+        own = isinstance(node.value, cst.BinaryOperation) and node.value.left.deep_equals(target)
+        return own and (self.unknown_rounds > 0 or isinstance(target, cst.Attribute))
 
     def _annotated(self, node: cst.AnnAssign) -> bool:
         if node.value is not None:
@@ -402,13 +412,18 @@ class Interpreter:
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
         live = True
-        for element in rounds:
-            if not live:
-                break
-            mark = self.heap.mark()
-            live = self._doubtful_round(node, loop, element)
-            if repeated and live and not self._changed_since(mark, node.target):
-                break
+        unknown = iteration.is_repetition(value) and not any(isinstance(element, Const) for element in rounds)
+        self.unknown_rounds += unknown
+        try:
+            for element in rounds:
+                if not live:
+                    break
+                mark = self.heap.mark()
+                live = self._doubtful_round(node, loop, element)
+                if repeated and live and not self._changed_since(mark, node.target):
+                    break
+        finally:
+            self.unknown_rounds -= unknown
         if live and node.orelse is not None:
             live = self.suite(node.orelse.body)
         broke = loop.breaks.used
@@ -463,11 +478,34 @@ class Interpreter:
         if truth.truth(expressions.evaluate(self, node.test)) is False:
             return self.suite(node.orelse.body) if node.orelse is not None else True
         endless = isinstance(node.test, cst.Name) and node.test.value == "True"
+        counted = not endless and self._counts_to_a_small_number(node.test)
         loop = Loop(Exits(self.heap), Exits(self.heap))
+        self.unknown_rounds += not counted
+        try:
+            live = self._while_rounds(node, loop, counted)
+        finally:
+            self.unknown_rounds -= not counted
+        broke = loop.breaks.used
+        if endless and broke:
+            live = False
+        loop.breaks.close(live)
+        return live or broke
+
+    def _counts_to_a_small_number(self, test: cst.BaseExpression) -> bool:
+        """Whether a ``while`` compares with a number so small that all its rounds can be run."""
+        if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
+            return False
+        sides = (test.left, test.comparisons[0].comparator)
+        numbers = [expressions.evaluate(self, side) for side in sides]
+        return all(
+            isinstance(number, Const) and isinstance(number.value, int) and number.value <= iteration.MAX_RANGE
+            for number in numbers
+        )
+
+    def _while_rounds(self, node: cst.While, loop: Loop, counted: bool) -> bool:
         live = True
-        certain = not endless
-        for number in range(iteration.MAX_RANGE):
-            if not live or (number >= UNKNOWN_ROUNDS and not certain):
+        for _ in range(iteration.MAX_RANGE if counted else UNKNOWN_ROUNDS):
+            if not live:
                 break
             loop.continues = Exits(self.heap)
             self.frame.loops.append(loop)
@@ -478,16 +516,9 @@ class Interpreter:
             again = loop.continues.used
             loop.continues.close(live)
             live = live or again
-            if live:
-                known = truth.truth(expressions.evaluate(self, node.test))
-                certain = known is True and not endless
-                if known is False:
-                    break
-        broke = loop.breaks.used
-        if endless and broke:
-            live = False
-        loop.breaks.close(live)
-        return live or broke
+            if live and truth.truth(expressions.evaluate(self, node.test)) is False:
+                break
+        return live
 
     def _with(self, node: cst.With) -> bool:
         leave: list[Callable[[], None]] = []

@@ -80,6 +80,7 @@ def _run(
     it.steps = 0
     it.heap.work = 0
     it.catching = 0
+    it.unknown_rounds = 0
     it.root_class = None
     it.no_grad.clear()
     it.unknown_grad_mode = 0
@@ -123,7 +124,7 @@ def _call_unknown(it: Interpreter, function: Function, receiver: Value | None) -
 
 def _follow_class(it: Interpreter, cls: UserClass) -> None:
     """Make an instance with unknown arguments and call what the module body did not call."""
-    methods = [m for m in cls.slots.values() if isinstance(m, Function)]
+    methods = _methods(cls)
     if methods and all(method.node in it.entered for method in methods):
         return
     if families.is_optimizer_class(it, cls):
@@ -138,15 +139,28 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
     elif families.is_module(it, instance) and attributes.user_method(instance, "forward") is not None:
         calls.call_instance(it, instance, Arguments((), {}, True), cls.node)
     for method in methods:
-        if method.node in it.entered or method.node in entered_before or method.name.startswith("__"):
+        if method.name.startswith("__") or method.name == "forward":
             continue
+        if method.node in entered_before and not families.is_module(it, instance):
+            continue  # what it does was seen; of a module it matters what it gives out
         names = functions.decorator_names(method)
         receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
         if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
             it.entry += 1
             result = _call_unknown(it, method, receiver)
-            if isinstance(receiver, Instance) and method.name != "forward":
+            if isinstance(receiver, Instance):
                 _given_out(it, result, method)
+
+
+def _methods(cls: UserClass) -> list[Function]:
+    """Its methods and those it inherits from classes of the program, each name once."""
+    found: dict[str, Function] = {}
+    for base in cls.order():
+        if isinstance(base, UserClass):
+            for name, member in base.slots.items():
+                if isinstance(member, Function):
+                    found.setdefault(name, member)
+    return list(found.values())
 
 
 def _given_out(it: Interpreter, result: Value, method: Function) -> None:

@@ -23,7 +23,6 @@ from optlint.semantics.values import (
     Arguments,
     Const,
     Container,
-    DictObj,
     External,
     Function,
     Instance,
@@ -39,9 +38,10 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: Their own ``trainable=False`` does not reach their weights in Keras 3 when it is given to the constructor.
-_COMPOSITES = frozenset(
-    "MultiHeadAttention GroupQueryAttention Bidirectional TimeDistributed RNN Wrapper Sequential Model".split()
-)
+_COMPOSITES = frozenset({
+    "MultiHeadAttention", "GroupQueryAttention", "Bidirectional", "TimeDistributed", "RNN", "Wrapper", "Sequential",
+    "Model",
+})  # fmt: skip
 #: What these make holds no layers, and what it is given stays as it is.
 _INERT = (
     "keras.losses.", "keras.metrics.", "keras.optimizers.", "keras.initializers.", "keras.regularizers.",
@@ -52,24 +52,28 @@ _LOOKING = (
     "keras.utils.", "keras.backend.", "keras.preprocessing.", "keras.datasets.", "keras.saving.",
     "keras.mixed_precision.", "keras.config.", "keras.models.save_model", "keras.models.load_model",
 )  # fmt: skip
-#: Where the variables stand among the arguments of what takes gradients or steps.
-_SOURCES = {
+#: What gives a gradient for each variable: where the variables stand among its arguments.
+_ASKING = {
     "gradient": (1, "sources"),
     "jacobian": (1, "sources"),
     "gradients": (1, "xs"),
     "compute_gradients": (1, "var_list"),
-    "minimize": (1, "var_list"),
     "get_gradients": (1, "params"),
-    "get_updates": (0, "params"),
+}
+#: What changes variables, likewise.
+_APPLYING = {
+    "apply_gradients": (0, "grads_and_vars"),
     "apply": (1, "trainable_variables"),
+    "minimize": (1, "var_list"),
+    "get_updates": (0, "params"),
 }
 
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """Call a class or function of Keras (or any function on symbolic tensors); None when it is not Keras."""
-    last = name.rsplit(".", 1)[-1]
-    if last in _SOURCES:
-        record_gradients(it, arguments, last, node)
+    taken = of_gradients(it, arguments, name.rsplit(".", 1)[-1], node)
+    if taken is not None:
+        return taken
     generic = keras_names.canonical(name)
     if generic is None:
         return _of_tensorflow(name, arguments)
@@ -97,11 +101,15 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
 
 
 def _of_tensorflow(name: str, arguments: Arguments) -> Value | None:
-    """A function of symbolic tensors gives another one; ``tf.function`` gives the function."""
+    """A function of symbolic tensors gives another one; ``tf.function`` gives the function.
+
+    Functions of other packages, and those that make layers, may put weights in between.
+    """
     if name in ("tensorflow.function", "tensorflow.compat.v1.function"):
         given = arguments.get(0, "func")
         return given if isinstance(given, (Function, Method)) else UNKNOWN
-    return keras_graph.combined(arguments.all_values())
+    plain = name.startswith("tensorflow.") and ".layers." not in name and ".contrib." not in name
+    return keras_graph.combined(arguments.all_values()) if plain else None
 
 
 def _make_layer(
@@ -116,8 +124,16 @@ def _make_layer(
     if flag == FALSE and last in _COMPOSITES:
         flag = UNKNOWN
     layer.slots["trainable"] = flag
-    layer.slots["#inner"] = Items(tuple(v for v in arguments.all_values() if is_layer(v)))
+    layer.slots["#inner"] = Items(_given_layers(last, arguments))
     return layer
+
+
+def _given_layers(wrapper: str, arguments: Arguments) -> tuple[Value, ...]:
+    """The layers that a wrapper is given; ``Bidirectional`` makes its own two after their pattern."""
+    from optlint.semantics.libraries import python_calls
+
+    given = tuple(value for value in arguments.all_values() if is_layer(value))
+    return tuple(python_calls.copied(value, {}) for value in given) if wrapper == "Bidirectional" else given
 
 
 def _application(it: Interpreter, generic: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
@@ -229,16 +245,23 @@ def _snake_case(name: str) -> str:
 
 def class_name(cls: LibraryClass) -> Value:
     """``layer.__class__.__name__``."""
-    known = cls.qualified_name.startswith("keras.layers.") and keras_layers.layer(cls.qualified_name) is not None
+    known = (
+        cls.qualified_name.startswith("keras.layers.") and keras_layers.layer(cls.qualified_name) is not None
+    )
     return Const(keras_names.main_name(cls.name)) if known else UNKNOWN
 
 
 # -- methods ---------------------------------------------------------------------------------------------------------
 
 _TRAINING = frozenset({"fit", "fit_generator", "train_on_batch", "train_step"})
-_NEUTRAL = frozenset(
-    ["predict", "evaluate", "summary", "save", "save_weights", "predict_on_batch", "test_on_batch", "predict_generator", "get_config", "evaluate_generator", "to_json", "get_weights", "count_params", "reset_states", "reset_metrics", "call", "compute_mask", "plot_model", "load_weights", "set_weights", "build", "export", "get_metrics_result", "add_loss", "add_metric"]
-)
+_NEUTRAL = frozenset({
+    "predict", "evaluate", "summary", "save", "save_weights", "predict_on_batch", "test_on_batch",
+    "predict_generator", "get_config", "evaluate_generator", "to_json", "get_weights", "count_params",
+    "reset_states", "reset_metrics", "call", "compute_mask", "plot_model", "load_weights", "set_weights",
+    "build", "export", "get_metrics_result", "add_loss", "add_metric", "compute_output_shape", "adapt",
+    "compute_loss", "compute_metrics", "make_train_function", "to_yaml", "get_build_config",
+    "get_compile_config",
+})  # fmt: skip
 
 
 def call_method(
@@ -329,14 +352,16 @@ def record_training(it: Interpreter, owner: Instance, how: str, node: cst.CSTNod
     it.record(events.KerasTrained(it.site(node), bool(it.conditional), owner, how, frozen))
 
 
-def record_gradients(it: Interpreter, arguments: Arguments, how: str, node: cst.CSTNode) -> None:
-    """Gradients are taken for variables of a model of which nothing can train."""
-    place = _SOURCES.get(how)
-    if place is None:
-        return
-    value = arguments.get(*place)
-    if isinstance(value, FrozenVariables):
+def of_gradients(it: Interpreter, arguments: Arguments, how: str, node: cst.CSTNode) -> Value | None:
+    """Gradients for the variables of a frozen model are an empty list; an optimizer that is given it does nothing."""
+    asked, applied = _ASKING.get(how), _APPLYING.get(how)
+    place = asked or applied
+    value = arguments.get(*place) if place is not None else None
+    if not isinstance(value, FrozenVariables):
+        return None
+    if applied is not None:
         it.record(events.KerasTrained(it.site(node), bool(it.conditional), value.model, how, value.frozen))
+    return value if asked is not None else UNKNOWN
 
 
 def operated(values: Sequence[Value]) -> Value | None:
@@ -381,5 +406,3 @@ def _users_is(cls: UserClass, wanted: str) -> bool | None:
     if wanted in bases:
         return True
     return False if bases <= {"Layer", "Model"} else None
-
-

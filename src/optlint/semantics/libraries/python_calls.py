@@ -9,6 +9,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, families, iteration, modules, truth
 from optlint.semantics.libraries.keras_graph import Symbolic
+from optlint.semantics.libraries.keras_trainable import FrozenVariables
 from optlint.semantics.values import (
     ABSENT,
     FALSE,
@@ -50,9 +51,17 @@ if TYPE_CHECKING:
 Handler = Callable[["Interpreter", Arguments, cst.CSTNode], Value]
 
 
+#: What these make of a list that is empty is empty.
+_PAIRING = frozenset({"builtins.zip", "builtins.list", "builtins.tuple", "builtins.enumerate"})
+
+
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """Call a function of Python's; None when it is none that the engine knows."""
     handler = _FUNCTIONS.get(name)
+    if name in _PAIRING:
+        none = next((value for value in arguments.positional if isinstance(value, FrozenVariables)), None)
+        if none is not None:
+            return none  # pairs of nothing
     if handler is not None:
         return handler(it, arguments, node)
     if name.startswith("builtins."):
