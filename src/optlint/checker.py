@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from optlint.settings import Settings
 
 _RELEVANT = re.compile(
-    rb"optim|Adam|SGD|requires_grad|trainable|detach|\.data\b|no_grad|inference_mode|parameters\b|Parameter\b"
-    rb"|nn\.|Module\b|keras|Variable|GradientTape|[Tt]rainer|\btrain\(|\.fit\("
+    rb"optim\b|optimi[sz]ers?\b|Adam|SGD|\.parameters\(|\bParameter\(|\bVariable\("
+    rb"|requires_grad|trainable|no_grad|inference_mode|GradientTape|detach\(|\.backward\("
+    rb"|\bnn\.|\bModule\)|keras|[Tt]rainer\b|\btrain\(|\.fit\("
 )
-"""What a file mentions when it can build, fill or use an optimizer; anything else is not worth following."""
+"""What a file mentions when it can build, fill or use an optimizer; anything else is not worth following.
+
+The last three are for the script that only puts the project's other files together.
+"""
 
 _SKIP_FILE = b"skip-file"
 

@@ -145,8 +145,5 @@ class _Printer:
 
 def _drawn(line: FrameLine, gutter: int, colour: str) -> Text:
     number = "" if line.number is None else str(line.number)
-    drawn = Text(f"{number:>{gutter}} |", _GUTTER)
-    if line.text:
-        drawn.append(" ")
-        drawn.append(line.text, colour if line.kind is Kind.MARK else "")
-    return drawn
+    code = (f" {line.text}" if line.text else "", colour if line.kind is Kind.MARK else "")
+    return Text.assemble((f"{number:>{gutter}} |", _GUTTER), code)
