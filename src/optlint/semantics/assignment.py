@@ -9,6 +9,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, iteration
 from optlint.semantics.values import (
+    UNKNOWN,
     ABSENT,
     Const,
     Container,
@@ -106,7 +107,11 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
             return
     if isinstance(old, Leaf) and old.is_parameter:
         return
-    assign(it, node.target, expressions.augmented(it, old, value, node))
+    new = expressions.augmented(it, old, value, node)
+    counter = isinstance(new, Const) and isinstance(new.value, (int, float))
+    if counter and (it.unknown_rounds or isinstance(node.target, cst.Attribute)):
+        new = UNKNOWN  # an attribute counts over calls, too
+    assign(it, node.target, new)
 
 
 def delete(it: Interpreter, target: cst.BaseExpression) -> None:

@@ -48,6 +48,8 @@ _KERAS_3 = re.compile(
     r"KERAS_BACKEND|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b|keras\.src\b"
 )
 
+_TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
+
 Checker = Callable[[Run], None]
 
 
@@ -69,6 +71,8 @@ def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> 
 def _is_root(part: Slice) -> bool:
     if part.definition is None:
         return False
+    if part.definition.startswith(("test_", "Test")) and _TEST_FILE.search(part.module.path.replace("\\", "/")):
+        return False  # tests do on purpose what a training script must not
     return _RELEVANT.search(part.module.lines_text(part.first_line, part.last_line)) is not None
 
 
@@ -143,6 +147,8 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
             continue
         if method.node in entered_before and not families.is_module(it, instance):
             continue  # what it does was seen; of a module it matters what it gives out
+        if method.node in it.entered and families.is_lightning(cls):
+            continue  # a hook that has run already
         names = functions.decorator_names(method)
         receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
         if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
