@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
     """Bind ``target`` to ``value``."""
+    if isinstance(value, Instance) and "#variable" not in value.slots:
+        _name(it, target, value)
     if isinstance(target, cst.Name):
         it.bind(target.value, value)
     elif isinstance(target, cst.Attribute):
@@ -42,6 +44,14 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
         _unpack(it, target, value)
     elif isinstance(target, cst.StarredElement):
         assign(it, target.value, value)
+
+
+def _name(it: Interpreter, target: cst.BaseExpression, value: Instance) -> None:
+    """Remember the first name that the program gives to an object, for messages."""
+    if isinstance(target, cst.Name):
+        value.slots["#variable"] = target.value
+    elif isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
+        value.slots["#variable"] = f"{target.value.value}.{target.attr.value}"
 
 
 def _unpack(it: Interpreter, target: cst.Tuple | cst.List, value: Value) -> None:

@@ -75,6 +75,9 @@ _HARMLESS_PREFIXES = (
     "torchmetrics.", "torchvision.transforms", "torchvision.utils", "torchvision.datasets", "PIL.", "cv2.", "copy.",
     "torch.optim.lr_scheduler.", "tensorflow.summary", "dataclasses.",
     "tensorflow.saved_model.", "tensorflow.train.Checkpoint", "tensorflow.lite.", "tensorflow.config.",
+    "torch.optim.swa_utils.", "torch.profiler.", "torch.autograd.profiler", "torch.autograd.set_detect", "torch_ema.",
+    "ema_pytorch.", "timm.utils.", "pytorch_warmup.", "warmup_scheduler.", "torch_lr_finder.", "torchprofile.",
+    "transformers.set_seed", "accelerate.utils.set_seed", "accelerate.logging.", "loguru.", "neptune.", "comet_ml.",
     "tensorflow.print", "tensorflowjs.", "visualkeras.", "tf2onnx.", "types.", "contextlib.", "weakref.", "einops.",
 )  # fmt: skip
 _HARMLESS_METHODS = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from optlint.semantics import modules
+from optlint.semantics import enumerations, modules
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
@@ -24,6 +24,7 @@ from optlint.semantics.values import (
     Leaf,
     Obj,
     Unknown,
+    UserClass,
     Value,
     inside,
     join_values,
@@ -82,6 +83,8 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
         return _entry(container.entries, key)
     if isinstance(container, Instance):
         return _module_element(it, container, key)
+    if isinstance(container, UserClass) and enumerations.is_enum(container):
+        return enumerations.by_name(container, key)
     if isinstance(container, Leaf):
         return inside(container)
     if isinstance(container, Flow):

@@ -61,6 +61,7 @@ class CutOff:
     site: Site
     text: str
     names: tuple[str, ...]
+    models: tuple[str, ...]
     optimizers: tuple[Site, ...]
 
 
@@ -370,7 +371,7 @@ def cut_off(run: Run) -> Iterator[CutOff]:
     """Places that leave parameters without any gradient."""
     if not run.complete:
         return
-    grouped: dict[Site, tuple[Cut, dict[str, None], set[Leaf]]] = {}
+    grouped: dict[Site, tuple[Cut, dict[str, None], dict[str, None], set[Leaf]]] = {}
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#pretrained") or model.slots.get("#copied"):
             continue
@@ -379,12 +380,18 @@ def cut_off(run: Run) -> Iterator[CutOff]:
                 continue
             cut = _only_cuts(run, model, entry.leaf, entry.name)
             if cut is not None:
-                _, names, leaves = grouped.setdefault(cut.site, (cut, {}, set()))
+                _, names, owners, leaves = grouped.setdefault(cut.site, (cut, {}, {}, set()))
                 names[entry.name] = None
+                owners[_told(run, model)] = None
                 leaves.add(entry.leaf)
-    for site, (cut, names, leaves) in grouped.items():
+    for site, (cut, names, owners, leaves) in grouped.items():
         optimizers = tuple(built.site for built in run.holders(leaves))
-        yield CutOff(site, _cut_text(cut), tuple(names), optimizers)
+        yield CutOff(site, _cut_text(cut), tuple(names), tuple(owners), optimizers)
+
+
+def _told(run: Run, model: Instance) -> str:
+    """How a message names a model: its class, or for a library's the user's variable."""
+    return run.class_name(model) if run.is_users(model) else run.name_of(model) or run.class_name(model)
 
 
 def _cut_text(cut: Cut) -> str:
@@ -405,8 +412,10 @@ def _only_cuts(run: Run, model: Instance, leaf: Leaf, name: str) -> Cut | None:
 
 
 def _cut_in_forward(run: Run, model: Instance, leaf: Leaf, name: str) -> Cut | None:
-    """No training is seen: what a module's own outputs say."""
-    if leaf in _stored(run):
+    """No training is seen: what a module's own outputs say, unless the code that makes such modules is seen."""
+    if run.made_elsewhere(model):
+        return None
+    if leaf in run.kept:
         return None
     cuts: dict[Cut, None] = {}
     results = [event for event in run.forwards if event.model is model]
@@ -421,16 +430,16 @@ def _cut_in_forward(run: Run, model: Instance, leaf: Leaf, name: str) -> Cut | N
     return chosen
 
 
-def _stored(run: Run) -> frozenset[Leaf]:
+def kept(run: Run) -> frozenset[Leaf]:
     """Leaves behind numbers that modules keep (``self.loss = …``): whoever has the module may train on them."""
-    kept = [
+    numbers = [
         value
         for model in run.models
         for _, member in model.members()
         for value in options(member)
         if isinstance(value, (Flow, Unknown, Container, DictObj))
     ]
-    return frozenset().union(*(modules.reachable_leaves(run.interpreter, value) for value in kept))
+    return frozenset().union(*(modules.reachable_leaves(run.interpreter, value) for value in numbers))
 
 
 def _chosen(run: Run, leaf: Leaf, cuts: list[Cut]) -> Cut | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import assignment, expressions, families, modules
+from optlint.semantics import assignment, enumerations, expressions, families, modules
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Context, Exits, Frame
 from optlint.semantics.libraries import tensor_ops
@@ -120,6 +120,8 @@ def define_class(it: Interpreter, node: cst.ClassDef) -> None:
     for member in list(cls.slots.values()):
         if isinstance(member, Function):
             member.owner = cls
+    if enumerations.is_enum(cls):
+        enumerations.make_members(it, cls)
     value_: Value = cls
     for decorator in reversed(node.decorators):
         evaluated = expressions.evaluate(it, decorator.decorator)
@@ -261,6 +263,8 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
 
     if families.is_optimizer_class(it, cls):
         return torch_calls.build_optimizer(it, cls.name, arguments, node, checks_empty=_calls_super(cls))
+    if enumerations.is_enum(cls):
+        return enumerations.by_value(cls, arguments.get(0, "value") or UNKNOWN)
     instance = Instance(cls, it.site(node))
     if cls.has_unknown_base():
         instance.slots["#open"] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from optlint.semantics import modules
+from optlint.semantics import enumerations, modules
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
@@ -72,6 +72,8 @@ def take(it: Interpreter, value: Value) -> Items:
         return take_iterator(it, value)
     if isinstance(value, Instance):
         return _instance_items(it, value)
+    if isinstance(value, UserClass) and enumerations.is_enum(value):
+        return enumerations.members(value)
     if isinstance(value, Leaf):
         return Items((inside(value),) * UNKNOWN_ROUNDS, many=True)
     if isinstance(value, (Flow, Unknown)):

@@ -6,6 +6,7 @@ Rules ask the questions below; what a parameter is, who holds it and whether gra
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -176,12 +177,9 @@ class Run:
         return model.cls.name
 
     def name_of(self, model: Instance) -> str | None:
-        """The variable that the user keeps a model in, if one can be told."""
-        for namespace in self.interpreter.namespaces.values():
-            for name, value in namespace.slots.items():
-                if value is model and not name.startswith("#"):
-                    return name
-        return None
+        """The name that the program first gave to a model, if it gave one."""
+        name = model.slots.get("#variable")
+        return name if isinstance(name, str) else None
 
     def is_users(self, model: Instance) -> bool:
         """Whether a model's class is the user's own."""
@@ -231,6 +229,22 @@ class Run:
             for leaf, cut in event.cuts:
                 found.setdefault(leaf, []).append(cut)
         return found
+
+    @cached_property
+    def kept(self) -> frozenset[Leaf]:
+        """Leaves behind numbers that modules keep."""
+        return coverage.kept(self)
+
+    def made_elsewhere(self, model: Instance) -> bool:
+        """Whether other code of the file makes objects of the class that this run began with, or extends it."""
+        return self.root == model.cls.name and self._root_is_used
+
+    @cached_property
+    def _root_is_used(self) -> bool:
+        uses = re.compile(rf"\b{re.escape(self.root)}\(|\bclass \w+\([^)]*\b{re.escape(self.root)}\b")
+        source = self.interpreter.sources[self.path]
+        others = (part for part in source.slices if part.definition != self.root)
+        return any(uses.search(source.lines_text(part.first_line, part.last_line)) for part in others)
 
     def used_by_other_files(self, model: Instance, attribute: str) -> bool:
         """Whether another file of the project mentions the attribute together with an optimizer."""

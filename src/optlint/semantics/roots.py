@@ -21,10 +21,13 @@ from optlint.semantics.values import (
     NONE,
     UNKNOWN,
     Arguments,
+    Container,
+    DictObj,
     Function,
     Instance,
     Method,
     Namespace,
+    Optimizer,
     UserClass,
     Value,
 )
@@ -133,17 +136,25 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
         return
     if families.is_optimizer_class(it, cls):
         return
-    entered_before = set(it.entered)
+    entered_before = it.entered
     it.root_class = cls
+    it.entered = set()
     instance = functions.instantiate(it, cls, Arguments((), {}, True), cls.node)
+    constructing = it.entered
+    it.entered = entered_before | constructing
     if not isinstance(instance, Instance):
         return
-    if families.is_lightning(cls):
+    lightning = families.is_lightning(cls)
+    if lightning:
         _follow_lightning(it, instance)
     elif families.is_module(it, instance) and attributes.user_method(instance, "forward") is not None:
         calls.call_instance(it, instance, Arguments((), {}, True), cls.node)
     for method in methods:
         if method.name.startswith("__") or method.name == "forward":
+            continue
+        if method.node in constructing:
+            continue  # a part of the constructor: what it makes is made once
+        if lightning and method.name in (*_LIGHTNING_HOOKS, "training_step"):
             continue
         if method.node in entered_before and not families.is_module(it, instance):
             continue  # what it does was seen; of a module it matters what it gives out
@@ -173,8 +184,14 @@ def _given_out(it: Interpreter, result: Value, method: Function) -> None:
     """What a method returns is in the hands of code that is not seen here."""
     used = frozenset(expressions.sources(it, [result])[0])
     it.record(Returned(it.site_of(method), False, used))
-    if not isinstance(result, Instance):
-        calls.escape(it, [result])
+    calls.escape(it, [part for part in _parts(result) if not isinstance(part, (Instance, Optimizer))])
+
+
+def _parts(result: Value) -> tuple[Value, ...]:
+    """What a method gives back, one by one: an optimizer that is handed out keeps what it was given."""
+    if isinstance(result, Container):
+        return result.items.values
+    return tuple(result.entries.values.values()) if isinstance(result, DictObj) else (result,)
 
 
 _LIGHTNING_HOOKS = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from optlint.semantics import enumerations
 from optlint.semantics.values import (
     ABSENT,
     NONE,
@@ -149,7 +150,19 @@ def equal(left: Value, right: Value) -> bool | None:
         return equal(right, left) if not isinstance(left, Text) else None
     if isinstance(left, Instance) and isinstance(right, Instance) and left is right:
         return True
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Instance) and isinstance(other, Const):
+            plain = enumerations.plain_value(one)
+            if isinstance(plain, Const):
+                return bool(plain.value == other.value)
+    if isinstance(left, Instance) and isinstance(right, Instance) and left.cls is right.cls:
+        return _members_equal(left, right)
     return same(left, right) if NONE in (left, right) else None
+
+
+def _members_equal(left: Instance, right: Instance) -> bool | None:
+    """Two different members of one enumeration are not equal."""
+    return False if isinstance(left.cls, UserClass) and enumerations.is_enum(left.cls) else None
 
 
 def contains(container: Value, element: Value) -> bool | None:

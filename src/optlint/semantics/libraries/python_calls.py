@@ -754,6 +754,8 @@ _FUNCTIONS: dict[str, Handler] = {
     "typing.cast": lambda it, arguments, node: arguments.get(1, "val") or UNKNOWN,
     "tqdm.tqdm": _first_argument,
     "tqdm.auto.tqdm": _first_argument,
+    "tqdm.autonotebook.tqdm": _first_argument,
+    "rich.progress.track": _first_argument,
     "tqdm.notebook.tqdm": _first_argument,
     "tqdm.trange": _range,
     "tqdm.auto.trange": _range,

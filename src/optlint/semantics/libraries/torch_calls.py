@@ -74,6 +74,8 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     known = optimizers.optimizer_class(name, it.extra_optimizers)
     if known is not None and known.framework == "torch":
         return build_optimizer(it, known.name, arguments, node, known.checks_empty, known.signature)
+    if optimizers.is_scheduler(name):
+        return UNKNOWN
     if name in _LIBRARY_OBJECTS:
         return Instance(LibraryClass(_LIBRARY_OBJECTS[name]), it.site(node))
     model = _library_model(it, name, arguments, node)
@@ -87,8 +89,6 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
 def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     if name in _PARAMETER:
         return _parameter(it, arguments, node)
-    if optimizers.is_scheduler(name):
-        return UNKNOWN
     if name in _SAME_MODULE:
         return arguments.positional[0] if arguments.positional else UNKNOWN
     module = make_module(it, name, arguments, node)
