@@ -67,6 +67,7 @@ class Gate(nn.Module):
             if len(cut.names) > 3:
                 names += f" and {len(cut.names) - 3} more"
             many = len(cut.names) > 1
+            names += f" of `{cut.models[0]}`" if len(cut.models) == 1 else ""
             yield self.finding(
                 cut.site,
                 message=(
