@@ -166,7 +166,7 @@ def _deps(run: Run, value: Value) -> frozenset[Leaf]:
 def _probe(run: Run, model: Instance) -> frozenset[Leaf]:
     """What the forward of a model uses, found by calling it with unknown arguments (and taking that back)."""
     it = run.interpreter
-    if attributes.user_method(model, "forward") is None:
+    if model.site is None or attributes.user_method(model, "forward") is None:
         return frozenset()
     mark, saved = it.heap.mark(), it.events
     it.events = []
@@ -177,9 +177,7 @@ def _probe(run: Run, model: Instance) -> frozenset[Leaf]:
 
     it.frames.append(Frame(Context(it.namespaces[run.path], source.slices[0]), {}))
     try:
-        result = calls.call_instance(
-            it, model, Arguments((), {}, True), model.site.node if model.site else None
-        )  # type: ignore[arg-type]
+        result = calls.call_instance(it, model, Arguments((), {}, True), model.site.node)
         return _deps(run, result)
     except (BudgetExceeded, RecursionError):
         return frozenset()
