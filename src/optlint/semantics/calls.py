@@ -80,6 +80,12 @@ _HARMLESS_PREFIXES = (
     "transformers.set_seed", "accelerate.utils.set_seed", "accelerate.logging.", "loguru.", "neptune.", "comet_ml.",
     "tensorflow.print", "tensorflowjs.", "visualkeras.", "tf2onnx.", "types.", "contextlib.", "weakref.", "einops.",
 )  # fmt: skip
+#: Classes whose objects look at a model or keep averages of it beside the training: so do all of their methods.
+_BYSTANDERS = (
+    "torch.optim.swa_utils.AveragedModel", "torch_ema.Exp", "ema_pytorch.EMA", "timm.utils.ModelEma",
+    "timm.utils.model_ema.ModelEma", "torch_lr_finder.LRFinder", "torch.utils.tensorboard.SummaryWriter",
+    "torch.utils.tensorboard.writer.SummaryWriter", "tensorboardX.SummaryWriter",
+)  # fmt: skip
 _HARMLESS_METHODS = frozenset(
     ["add_graph", "add_scalar", "add_scalars", "add_histogram", "add_image", "watch", "log", "log_dict", "info", "debug", "warning", "warn", "error", "print", "write", "save", "update", "append", "add", "set_description", "set_postfix", "format", "join", "split", "step", "zero_grad", "close", "flush", "display", "register", "start", "stop", "reset", "state_dict", "get", "items", "keys", "values", "is_available", "device_count", "push", "sample", "store", "remember"]
 )
@@ -269,6 +275,8 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         result = library(it, name, arguments, node)
         if result is not None:
             return result
+    if name.startswith(_BYSTANDERS):
+        return Instance(LibraryClass(expressions.BYSTANDER), it.site(node))
     if is_harmless(name):
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
@@ -394,6 +402,8 @@ def _call_instance_method(
             if isinstance(key, Const) and isinstance(key.value, str):
                 attributes.set_instance_attribute(it, owner, key.value, value, node)
         return NONE
+    if expressions.is_bystander(owner):
+        return expressions.opaque(it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))])
     escape(it, arguments.all_values())
     if name not in _HARMLESS_METHODS:
         escape(it, [owner])
@@ -468,8 +478,9 @@ def _hooked(it: Interpreter, owner: Instance, arguments: Arguments, result: Valu
     for hook in hooks.items.values if isinstance(hooks, Container) else ():
         given = (owner, Container("tuple", Items(arguments.positional)), result)
         returned = call(it, hook, Arguments(given), node)
-        if returned != NONE:
-            result = join_values([result, *(option for option in options(returned) if option != NONE)])
+        others = [option for option in options(returned) if option != NONE]
+        sure = len(others) == len(options(returned)) and returned != UNKNOWN
+        result = join_values(others if sure else [result, *others])
     return result
 
 

@@ -31,6 +31,7 @@ from optlint.semantics.values import (
     Items,
     Iterator_,
     Leaf,
+    LibraryClass,
     Method,
     Optimizer,
     Text,
@@ -297,8 +298,23 @@ def _attribute(it: Interpreter, node: cst.Attribute) -> Value:
     return plain(value)
 
 
+#: The class of library objects that only look on; see ``calls``.
+BYSTANDER = "optlint.bystander"
+
+
+def is_bystander(value: Value) -> bool:
+    """Whether a value is an object of a library that leaves what its methods are given as it is."""
+    return (
+        isinstance(value, Instance)
+        and isinstance(value.cls, LibraryClass)
+        and value.cls.qualified_name == BYSTANDER
+    )
+
+
 def plain(value: Value) -> Value:
     """A method of something unknown, when it is not called at once, is itself unknown."""
+    if isinstance(value, Method) and is_bystander(value.receiver):
+        return UNKNOWN
     if isinstance(value, Method) and isinstance(value.receiver, (Unknown, Method)):
         receiver = plain(value.receiver)
         return receiver if isinstance(receiver, Unknown) else UNKNOWN
