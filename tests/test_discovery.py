@@ -43,9 +43,21 @@ def test_usual_folders_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_named_path_is_searched_or_linted_whatever_excludes_say(tmp_path: Path) -> None:
-    tree(tmp_path, "build/a.py", "build/deep/b.py", "script", ".gitignore")
-    (tmp_path / ".gitignore").write_text("*.py\nscript\n")
-    assert found(tmp_path, "build/a.py", "script") == ["build/a.py", "script"]
+    tree(tmp_path, "build/a.py", "build/deep/b.py", "script", ".git/config")
+    (tmp_path / ".gitignore").write_text("build/\nscript\nb.py\n")
+    assert found(tmp_path, "build/a.py", "build/deep/b.py", "script") == [
+        "build/a.py",
+        "build/deep/b.py",
+        "script",
+    ]
+    assert found(tmp_path, "build") == ["build/a.py"]
+
+
+def test_a_named_folder_keeps_the_patterns_for_what_lies_in_it(tmp_path: Path) -> None:
+    tree(tmp_path, "examples/a.py", "examples/b_pb2.py", "examples/venv/c.py", "examples/more/d.py")
+    (tmp_path / "optlint.toml").write_text('extend-exclude = ["examples", "*_pb2.py"]\n')
+    assert found(tmp_path) == []
+    assert found(tmp_path, "examples") == ["examples/a.py", "examples/more/d.py"]
 
 
 def test_configured_excludes(tmp_path: Path) -> None:

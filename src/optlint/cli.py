@@ -299,13 +299,15 @@ def _show(options: Options, configuration: Configuration, found: Discovered) -> 
 
 def _narrate(options: Options, configuration: Configuration, found: Discovered) -> None:
     """With ``--verbose``, say what is about to happen."""
+    from optlint.reporters import counted
+
     if not options.verbose:
         return
     for path in dict.fromkeys(os.path.dirname(path) for path in found.files):
         click.echo(
             f"optlint: {path}: config {configuration.for_folder(path).config_path or 'none'}", err=True
         )
-    click.echo(f"optlint: {len(found.files)} files, {options.jobs} processes", err=True)
+    click.echo(f"optlint: {counted(len(found.files), 'file')}, {options.jobs} at a time", err=True)
 
 
 def _deliver(report: Report, options: Options, output_format: str, store: SourceStore) -> None:

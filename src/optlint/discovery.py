@@ -92,8 +92,7 @@ class Excluder:
         while True:
             spec = self._gitignore(current)
             if spec is not None:
-                relative = os.path.relpath(path, current).replace(os.sep, "/")
-                verdict = spec.check_file(relative + "/" if folder else relative).include
+                verdict = _verdict(spec, os.path.relpath(path, current), folder)
                 if verdict is not None:
                     return verdict
             if current == top:
@@ -131,6 +130,19 @@ class Excluder:
             else:
                 self._repositories[folder] = None if parent == folder else self._repository(parent)
         return self._repositories[folder]
+
+
+def _verdict(spec: GitIgnoreSpec, relative: str, folder: bool) -> bool | None:
+    """What the patterns say of this path itself; ``None`` when they say nothing.
+
+    A path below an ignored folder is met only when that folder was named: then it is not ignored for its sake.
+    """
+    relative = relative.replace(os.sep, "/")
+    verdict = spec.check_file(relative + "/" if folder else relative).include
+    above, _, name = relative.rpartition("/")
+    if verdict and above and spec.check_file(above + "/").include:
+        return spec.check_file(name + "/" if folder else name).include
+    return verdict
 
 
 def _lines_of(path: str) -> list[str]:

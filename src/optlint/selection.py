@@ -85,7 +85,7 @@ def rule_called(selector: str, rules: Sequence[type[Rule]]) -> type[Rule]:
 def nearest_rule(selector: str, rules: Sequence[type[Rule]]) -> str:
     """``"; did you mean …?"`` with the rule nearest to ``selector``, or nothing when none is near."""
     by_spelling = {rule.code: rule for rule in rules} | {rule.name: rule for rule in rules}
-    spelling = selector.upper() if is_code(selector) else selector.lower()
+    spelling = selector.upper() if selector.upper().startswith("OPT") else selector.lower()
     near = difflib.get_close_matches(spelling, by_spelling, n=1, cutoff=0.5)
     if not near:
         return "; `optlint --list-rules` shows all rules"

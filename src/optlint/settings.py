@@ -94,10 +94,15 @@ class Settings:
             object.__setattr__(self, "src", (root, os.path.join(root, "src")))
 
     def excludes(self, path: str, *, folder: bool = False) -> bool:
-        """Whether ``exclude`` or ``extend-exclude`` cover the absolute ``path`` itself (not a folder above
-        it).
-        """
-        return matches_glob(self.root, (*self.exclude, *self.extend_exclude), path, folder=folder)
+        """Whether ``exclude`` or ``extend-exclude`` cover the absolute ``path`` itself, not a folder above it."""
+        globs = (*self.exclude, *self.extend_exclude)
+        if not matches_glob(self.root, globs, path, folder=folder):
+            return False
+        above = os.path.dirname(path)
+        if above == self.root or not matches_glob(self.root, globs, above, folder=True):
+            return True
+        # Somebody named the folder above although it is excluded: the patterns for single names still hold.
+        return matches_glob(above, globs, path, folder=folder)
 
     def ignored_in(self, path: str) -> tuple[str, ...]:
         """The selectors that ``per-file-ignores`` switches off in the absolute ``path``."""

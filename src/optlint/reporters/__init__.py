@@ -50,19 +50,20 @@ def summary(report: Report) -> str:
     """The last line: what was found, in how many files."""
     if report.findings:
         by_severity = Counter(finding.severity for finding in report.findings)
-        parts = [_count(by_severity[level], _SINGULAR[level]) for level in Severity if by_severity[level]]
-        found = f"Found {_count(len(report.findings), 'finding')} ({', '.join(parts)})"
-        return f"{found} in {_count(report.files, 'file')}."
+        parts = [counted(by_severity[level], _SINGULAR[level]) for level in Severity if by_severity[level]]
+        found = f"Found {counted(len(report.findings), 'finding')} ({', '.join(parts)})"
+        return f"{found} in {counted(report.files, 'file')}."
     unchecked = len({error.path for error in report.errors})
     if unchecked:
-        return f"Found nothing, but {_count(unchecked, 'file')} could not be fully checked."
+        return f"Found nothing, but {counted(unchecked, 'file')} could not be fully checked."
     return "All checks passed." if report.files else "No Python files found."
 
 
 _SINGULAR = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """``number`` and ``noun``, in the plural unless there is one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
