@@ -12,7 +12,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, calls, containers, functions, iteration, modules, truth
 from optlint.semantics.frame import Frame
-from optlint.semantics.libraries import keras_models
+from optlint.semantics.libraries import keras_models, keras_trainable
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -408,7 +408,10 @@ def _dict(it: Interpreter, node: cst.Dict) -> Value:
 
 
 def _comprehension(it: Interpreter, node: Any, kind: str) -> Value:
-    items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt))
+    source = evaluate(it, node.for_in.iter)
+    if keras_trainable.is_empty(source):
+        return source.again()
+    items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), source)
     return Container(kind, items, it.site(node))
 
 
@@ -560,6 +563,8 @@ def _percent_format(left: Value, right: Value) -> Value:
 
 
 def _concatenate(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) -> Value | None:
+    if keras_trainable.is_empty(left) and keras_trainable.is_empty(right):
+        return keras_models.operated([left, right])
     if isinstance(left, Container) and isinstance(right, (Container, Choice, Unknown)):
         a, b = left.items, iteration.take(it, right)
         return Container(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics.libraries import optimizers, torch_nn
+from optlint.semantics.libraries import keras_names, optimizers, torch_nn
 from optlint.semantics.values import ABSENT, UNKNOWN, Const, External, Namespace, Obj, Value
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def from_star(it: Interpreter, namespace: Namespace, name: str) -> Value | None:
         candidate = f"{star}.{name}"
         if torch_nn.lookup(candidate) or optimizers.optimizer_class(candidate, it.extra_optimizers):
             return External(candidate)
-        if star in _STARS and name in _STAR_NAMES:
+        if keras_names.starred(star, name) or (star in _STARS and name in _STAR_NAMES):
             return External(candidate)
     return None
 

@@ -271,7 +271,8 @@ def call_method(
     if families.keras_kind(owner.cls) is None:
         return None
     if name in _TRAINING:
-        _train(it, owner, name, node)
+        if not _released_meanwhile(arguments.all_values()):
+            _train(it, owner, name, node)
         return UNKNOWN
     if name == "compile":
         frozen = keras_trainable.frozen_state(it, owner)
@@ -323,9 +324,24 @@ def _get_layer(it: Interpreter, owner: Instance, arguments: Arguments) -> Value:
         for layer in items.values:
             if isinstance(layer, Instance) and layer.slots.get("#name") == name:
                 return layer
+        if not items.open and items.many:  # a ready-made model: one of its own, whatever they are called
+            return join_values(items.values)
     if isinstance(index, Const):
         return containers.get_item(it, Container("list", items), index)
     return join_values([*items.values, UNKNOWN])
+
+
+def _released_meanwhile(values: Sequence[Value]) -> bool:
+    """Whether a callback of the user's class that ``fit`` is given says something of ``trainable``."""
+    for value in values:
+        if isinstance(value, Container) and _released_meanwhile(value.items.values):
+            return True
+        classes = (
+            value.cls.order() if isinstance(value, Instance) and isinstance(value.cls, UserClass) else ()
+        )
+        if any(isinstance(c, UserClass) and "trainable" in c.context.part.code(c.node) for c in classes):
+            return True
+    return False
 
 
 def _train(it: Interpreter, owner: Instance, how: str, node: cst.CSTNode) -> None:
@@ -357,18 +373,18 @@ def of_gradients(it: Interpreter, arguments: Arguments, how: str, node: cst.CSTN
     asked, applied = _ASKING.get(how), _APPLYING.get(how)
     place = asked or applied
     value = arguments.get(*place) if place is not None else None
-    if not isinstance(value, FrozenVariables):
+    if value is None or not keras_trainable.is_empty(value):
         return None
     if applied is not None:
         it.record(events.KerasTrained(it.site(node), bool(it.conditional), value.model, how, value.frozen))
-    return value if asked is not None else UNKNOWN
+    return value.again() if asked is not None else UNKNOWN
 
 
 def operated(values: Sequence[Value]) -> Value | None:
     """What an operator makes of symbolic tensors, or of the variables of frozen models; None for all else."""
-    frozen = [value for value in values if isinstance(value, FrozenVariables)]
+    frozen = [value for value in values if keras_trainable.is_empty(value)]
     if len(frozen) == len(values):  # `a.trainable_variables + b.trainable_variables`
-        return max(frozen, key=lambda variables: variables.frozen.order)
+        return max(frozen, key=lambda variables: variables.frozen.order).again()
     return keras_graph.combined(values)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from optlint.semantics.libraries import keras_layers
+
 _PREFIXES = (
     "tensorflow.python.keras.",
     "tensorflow.keras.",
@@ -11,6 +13,9 @@ _PREFIXES = (
     "tensorflow.compat.v2.keras.",
     "keras.src.",
     "keras.api.",
+    "tensorflow.contrib.keras.",
+    "tf_keras.src.",
+    "tf_keras.api.",
     "tf_keras.",
     "keras.",
 )
@@ -31,6 +36,37 @@ def canonical(name: str) -> str | None:
     if parts[0] == "applications":
         return f"keras.applications.{last}"
     return "keras." + ".".join(parts)
+
+
+#: What ``from … import *`` brings besides the layers and ready-made models.
+_STARRED = {
+    "keras": {"Input", "Model", "Sequential", "layers", "models", "optimizers", "losses", "applications"},
+    "keras.models": {"Model", "Sequential", "clone_model", "load_model"},
+    "keras.layers": {
+        "Input",
+        "add",
+        "average",
+        "concatenate",
+        "dot",
+        "maximum",
+        "minimum",
+        "multiply",
+        "subtract",
+    },
+}
+
+
+def starred(package: str, name: str) -> bool:
+    """Whether ``from package import *`` brings a thing of Keras of that name."""
+    home = canonical(f"{package}.Input")
+    home = home.rsplit(".", 1)[0] if home is not None else ""
+    if package.endswith("layers"):
+        home = "keras.layers"
+    elif package.endswith("models"):
+        home = "keras.models"
+    if home == "keras.applications":
+        return name in keras_layers.APPLICATIONS
+    return name in _STARRED.get(home, ()) or (home == "keras.layers" and name in keras_layers.known_layers())
 
 
 #: Other names of the same classes.

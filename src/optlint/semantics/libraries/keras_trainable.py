@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from optlint.semantics import events, families, truth
 from optlint.semantics.site import Site
@@ -43,12 +43,24 @@ _DECIDING = ("trainable", "trainable_variables", "trainable_weights")
 _HIDDEN_WEIGHTS = re.compile(r"add_weight|add_variable|Variable\(|_layers\b|_trackables|_track")
 
 
-@dataclass(frozen=True)
-class FrozenVariables(Value):
-    """``model.trainable_variables`` of a model of which nothing can train."""
+class FrozenVariables(Container):
+    """``model.trainable_variables`` of a model of which nothing can train: a list of its own, and empty so far."""
 
-    model: Instance
-    frozen: events.FrozenModel
+    __slots__ = ("frozen", "model")
+
+    def __init__(self, model: Instance, frozen: events.FrozenModel) -> None:
+        super().__init__("list", Items())
+        self.model = model
+        self.frozen = frozen
+
+    def again(self) -> FrozenVariables:
+        """Another list of the same emptiness: gradients for these variables, or pairs of both."""
+        return FrozenVariables(self.model, self.frozen)
+
+
+def is_empty(value: Value) -> TypeGuard[FrozenVariables]:
+    """Whether a value is the list of a frozen model's variables, to which nothing was added since."""
+    return isinstance(value, FrozenVariables) and value.items == Items()
 
 
 @dataclass(frozen=True)
@@ -123,8 +135,8 @@ def build(it: Interpreter, owner: Instance, depth: int = 0) -> None:
     """The first call of a layer or model: from now on its weights are there, and those of everything inside it."""
     if owner.slots.get("#built") is True or depth > MAX_DEPTH:
         return
-    _run_build(it, owner)
     it.heap.set(owner.slots, "#built", True)
+    _first_call(it, owner)
     for child in layers_of(owner).values:
         for option in options(child):
             if isinstance(option, Instance):
@@ -137,18 +149,14 @@ def note_build(it: Interpreter, owner: Value) -> None:
         it.heap.set(owner.slots, "#built", True)
 
 
-def _own_build(owner: Instance) -> Function | None:
-    from optlint.semantics import attributes
+def _first_call(it: Interpreter, owner: Instance) -> None:
+    """Follow ``build`` and ``call`` of the user's class on an unknown tensor: both may make layers."""
+    from optlint.semantics import attributes, functions
 
-    return attributes.user_method(owner, "build")
-
-
-def _run_build(it: Interpreter, owner: Instance) -> None:
-    from optlint.semantics import functions
-
-    method = _own_build(owner)
-    if method is not None:
-        functions.invoke(it, method, Arguments((UNKNOWN,)), owner)
+    for name in ("build", "call"):
+        method = attributes.user_method(owner, name)
+        if method is not None:
+            functions.invoke(it, method, Arguments((UNKNOWN,)), owner)
 
 
 # -- flags -----------------------------------------------------------------------------------------------------------
@@ -263,8 +271,8 @@ def _last_doubt(it: Interpreter) -> float:
 
 def _parts(it: Interpreter, owner: Instance, depth: int) -> Iterator[Instance | None]:
     """What has weights inside a model or layer, at any depth; None for what cannot be judged."""
-    if owner.slots.get("#built") is not True and _own_build(owner) is not None:
-        _run_build(it, owner)
+    if isinstance(owner.cls, UserClass):
+        build(it, owner)
     items = layers_of(owner)
     if items.open or depth > MAX_DEPTH:
         yield None

@@ -9,7 +9,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, families, iteration, modules, truth
 from optlint.semantics.libraries.keras_graph import Symbolic
-from optlint.semantics.libraries.keras_trainable import FrozenVariables
+from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.values import (
     ABSENT,
     FALSE,
@@ -52,16 +52,16 @@ Handler = Callable[["Interpreter", Arguments, cst.CSTNode], Value]
 
 
 #: What these make of a list that is empty is empty.
-_PAIRING = frozenset({"builtins.zip", "builtins.list", "builtins.tuple", "builtins.enumerate"})
+_PAIRING = frozenset({"builtins.zip", "builtins.enumerate"})
 
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """Call a function of Python's; None when it is none that the engine knows."""
     handler = _FUNCTIONS.get(name)
     if name in _PAIRING:
-        none = next((value for value in arguments.positional if isinstance(value, FrozenVariables)), None)
+        none = next((value for value in arguments.positional if keras_trainable.is_empty(value)), None)
         if none is not None:
-            return none  # pairs of nothing
+            return none.again()  # pairs of nothing
     if handler is not None:
         return handler(it, arguments, node)
     if name.startswith("builtins."):
@@ -265,20 +265,23 @@ def _iter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 
 
 def _next(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    return next_of(it, arguments.get(0, "iterator") or UNKNOWN)
+    return next_of(it, arguments.get(0, "iterator") or UNKNOWN, arguments.get(1, "default") or UNKNOWN)
 
 
-def next_of(it: Interpreter, source: Value) -> Value:
-    """The first element of what is left in an iterator; the rest stays."""
+def next_of(it: Interpreter, source: Value, default: Value = UNKNOWN) -> Value:
+    """The first element of what is left in an iterator, ``default`` if there may be none; the rest stays."""
     if not isinstance(source, Iterator_):
         return expressions.opaque(it, [source])
     if source.slots.get("taken") is True:
         return UNKNOWN
     items = source.produce()
     it.heap.set(source.slots, "taken", None)
-    if not items.values:
-        return UNKNOWN
-    return truth.without_absent(items.values[0])
+    first: list[Value] = []
+    for value in items.values:
+        first.append(truth.without_absent(value))
+        if not isinstance(value, Choice) or ABSENT not in value.options:
+            return join_values(first)
+    return join_values([*first, default])
 
 
 def _reversed(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
