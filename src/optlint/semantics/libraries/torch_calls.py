@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import containers, events, expressions, families, iteration, modules, truth
-from optlint.semantics.libraries import model_zoo, optimizers, tensor_ops, torch_nn
+from optlint.semantics.libraries import model_zoo, optimizers, packed_sequences, tensor_ops, torch_nn
 from optlint.semantics.libraries.parameter_arguments import empty_argument, groups_of
 from optlint.semantics.values import (
     ABSENT,
@@ -125,6 +125,8 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     from optlint.semantics import calls
 
     values = arguments.all_values()
+    if packed_sequences.makes(name):
+        return packed_sequences.pack(it, values)
     if name in tensor_ops.DETACHING_FUNCTIONS or name.endswith(("from_numpy", "Tensor")):
         return _rewrapped(it, name, arguments, node)
     if name in tensor_ops.FRESH_TENSOR_FUNCTIONS:
@@ -409,6 +411,9 @@ def forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CS
         return calls.call(it, owner.slots.get("module", UNKNOWN), arguments, node)
     leaves = [entry.leaf for entry in modules.parameters(it, owner).parameters]
     if isinstance(owner.cls, LibraryClass) and not owner.open and not is_library_model(owner):
+        packed = packed_sequences.recurrent(it, leaves, arguments)
+        if packed is not None:
+            return packed
         return expressions.flow(it, [*leaves, *arguments.all_values()])
     if isinstance(owner.cls, UserClass) and not owner.cls.has_unknown_base() and not owner.open:
         bases = [torch_nn.lookup(name) for name in owner.cls.library_bases()]
