@@ -260,7 +260,7 @@ _NEUTRAL = frozenset({
     "reset_states", "reset_metrics", "call", "compute_mask", "plot_model", "load_weights", "set_weights",
     "build", "export", "get_metrics_result", "add_loss", "add_metric", "compute_output_shape", "adapt",
     "compute_loss", "compute_metrics", "make_train_function", "to_yaml", "get_build_config",
-    "get_compile_config",
+    "get_compile_config", "enable_lora",
 })  # fmt: skip
 
 
