@@ -842,6 +842,7 @@ def test_keras_layers_without_weights_have_none() -> None:
         "HashedCrossing": (3,),
         "Hashing": (3,),
         "InputLayer": ((3,),),
+        "Lambda": (abs,),
         "MaxNumBoundingBoxes": (3,),
         "Permute": ((1, 2),),
         "RandomCrop": (2, 2),
