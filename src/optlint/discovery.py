@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from optlint.folders import Nearest, upward
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -59,7 +61,7 @@ class Excluder:
         """``settings_of`` gives the settings for an absolute folder."""
         self._settings_of = settings_of
         self._gitignores: dict[str, GitIgnoreSpec | None] = {}
-        self._repositories: dict[str, str | None] = {}
+        self._repository = Nearest(_repository_in)
         self._searched_tops: set[str] = set()
 
     def begin_search(self, top: str) -> None:
@@ -87,32 +89,23 @@ class Excluder:
 
     def _git_ignores(self, path: str, *, folder: bool) -> bool:
         """The nearest ``.gitignore`` that has an opinion decides, as in git."""
-        current = os.path.dirname(path)
-        top = self._top(current)
-        while True:
+        here = os.path.dirname(path)
+        top = self._top(here)
+        for current in upward(here):
             spec = self._gitignore(current)
-            if spec is not None:
-                verdict = _verdict(spec, os.path.relpath(path, current), folder)
-                if verdict is not None:
-                    return verdict
+            verdict = None if spec is None else _verdict(spec, os.path.relpath(path, current), folder)
+            if verdict is not None:
+                return verdict
             if current == top:
-                return False
-            current = os.path.dirname(current)
+                break
+        return False
 
     def _top(self, folder: str) -> str:
-        """The highest folder whose ``.gitignore`` counts: the repository's; outside of one, that of the
-        search.
-        """
-        repository = self._repository(folder)
-        if repository is not None:
-            return repository
-        current = folder
-        while current not in self._searched_tops:
-            parent = os.path.dirname(current)
-            if parent == current:
-                return folder
-            current = parent
-        return current
+        """The highest folder whose ``.gitignore`` counts: the repository's; outside of one, that of the search."""
+        found = self._repository(folder)
+        if found is None:
+            found = next((above for above in upward(folder) if above in self._searched_tops), folder)
+        return found
 
     def _gitignore(self, folder: str) -> GitIgnoreSpec | None:
         if folder not in self._gitignores:
@@ -121,15 +114,10 @@ class Excluder:
             self._gitignores[folder] = _compile(lines) if lines else None
         return self._gitignores[folder]
 
-    def _repository(self, folder: str) -> str | None:
-        """The top of the git repository around ``folder``."""
-        if folder not in self._repositories:
-            parent = os.path.dirname(folder)
-            if os.path.exists(os.path.join(folder, ".git")):
-                self._repositories[folder] = folder
-            else:
-                self._repositories[folder] = None if parent == folder else self._repository(parent)
-        return self._repositories[folder]
+
+def _repository_in(folder: str) -> str | None:
+    """``folder``, if it is the top of a git repository."""
+    return folder if os.path.exists(os.path.join(folder, ".git")) else None
 
 
 def _verdict(spec: GitIgnoreSpec, relative: str, folder: bool) -> bool | None:

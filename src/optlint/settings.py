@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from optlint.finding import Finding, Severity
+from optlint.folders import Nearest
 from optlint.selection import Selection, UnknownSelectorError, check, matches
 
 if TYPE_CHECKING:
@@ -161,48 +162,33 @@ class Configuration:
         self._cwd = cwd or os.getcwd()
         self._isolated = isolated
         self._layers = (command_line,) if command_line else ()
-        self._by_folder: dict[str, Settings | None] = {}
+        self._configured = Nearest(self._configured_in)
+        self._project = Nearest(_project_in)
         self._given = self._finished(read_file(config, root=self._cwd)) if config and not isolated else None
 
     def for_folder(self, folder: str) -> Settings:
         """The settings for the files in the absolute ``folder``. Raises ``SettingsError``."""
         if self._given is not None:
             return self._given
-        found = None if self._isolated else self._nearest(folder)
-        return found or self._without_file(folder)
+        found = None if self._isolated else self._configured(folder)
+        return found or self._finished(Settings(root=self._root(folder)))
 
-    def _nearest(self, folder: str) -> Settings | None:
-        if folder not in self._by_folder:
-            path = config_in(folder)
-            parent = os.path.dirname(folder)
-            if path is not None:
-                self._by_folder[folder] = self._finished(read_file(path, root=folder))
-            else:
-                self._by_folder[folder] = None if parent == folder else self._nearest(parent)
-        return self._by_folder[folder]
+    def _configured_in(self, folder: str) -> Settings | None:
+        path = config_in(folder)
+        return None if path is None else self._finished(read_file(path, root=folder))
 
-    def _without_file(self, folder: str) -> Settings:
-        return self._finished(Settings(root=project_root(folder, self._cwd)))
+    def _root(self, folder: str) -> str:
+        """The folder's project; else the current folder when it is above, else ``folder`` itself."""
+        below = folder == self._cwd or folder.startswith(os.path.join(self._cwd, ""))
+        return self._project(folder) or (self._cwd if below else folder)
 
     def _finished(self, settings: Settings) -> Settings:
         return replace(settings, selections=(*settings.selections, *self._layers))
 
 
-@lru_cache(maxsize=4096)
-def project_root(folder: str, cwd: str) -> str:
-    """The nearest folder upward that looks like a project's; else ``cwd`` when it is above, else
-    ``folder``.
-    """
-    current = folder
-    while True:
-        if any(os.path.exists(os.path.join(current, mark)) for mark in PROJECT_MARKS):
-            return current
-        parent = os.path.dirname(current)
-        if parent == current:
-            break
-        current = parent
-    above = folder == cwd or folder.startswith(os.path.join(cwd, ""))
-    return cwd if above else folder
+def _project_in(folder: str) -> str | None:
+    """``folder``, if it looks like the top of a project."""
+    return folder if any(os.path.exists(os.path.join(folder, mark)) for mark in PROJECT_MARKS) else None
 
 
 def config_in(folder: str) -> str | None:
