@@ -26,6 +26,7 @@ from optlint.semantics.libraries import (
     regular_expressions,
     tensor_calls,
     tensor_ops,
+    text_calls,
     torch_calls,
 )
 from optlint.semantics.site import Site
@@ -322,7 +323,7 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         result = containers.call_dict_method(it, receiver, method.name, arguments)
         return expressions.opaque(it, [receiver, *arguments.all_values()]) if result is None else result
     if isinstance(receiver, (Const, Text)):
-        return python_calls.call_text_method(it, receiver, method.name, arguments)
+        return text_calls.call_method(receiver, method.name, arguments)
     if isinstance(receiver, Super):
         return _call_super(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Iterator_):

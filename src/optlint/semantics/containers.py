@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import libcst as cst
+
 from optlint.semantics import enumerations, modules
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
@@ -80,6 +82,8 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
     if isinstance(container, Container):
         return _element(container, key)
     if isinstance(container, DictObj):
+        if "#default" in container.slots:
+            _fill_default(it, container, key)
         return _entry(container.entries, key)
     if isinstance(container, Instance):
         return _module_element(it, container, key)
@@ -109,8 +113,11 @@ class SliceKey(Value):
 def _element(container: Container, key: Value) -> Value:
     items = container.items
     if isinstance(key, SliceKey):
-        return Container(container.kind, _slice(items, key), container.site)
+        known = key if "#sorted" not in container.slots or key.bounds == slice(None) else SliceKey(None)
+        return Container(container.kind, _slice(items, known), container.site)
     if isinstance(key, Const) and isinstance(key.value, int) and not items.many:
+        if _places_unsure(items) or "#sorted" in container.slots:
+            return join_values([option for value in items.values for option in options(value)])
         try:
             if not items.open or key.value >= 0:
                 return items.values[key.value]
@@ -124,8 +131,13 @@ def _element(container: Container, key: Value) -> Value:
     return join_values([*items.values, UNKNOWN]) if items.open else join_values(items.values)
 
 
+def _places_unsure(items: Items) -> bool:
+    """Whether an element may be missing, so that those after it may stand one place earlier."""
+    return any(isinstance(value, Choice) and ABSENT in value.options for value in items.values)
+
+
 def _slice(items: Items, key: SliceKey) -> Items:
-    if key.bounds is not None and not items.many and not items.open:
+    if key.bounds is not None and not items.many and not items.open and not _places_unsure(items):
         return Items(items.values[key.bounds])
     if key.bounds == slice(None):
         return items
@@ -147,6 +159,19 @@ def _entry(entries: Entries, key: Value) -> Value:
     if entries.open or not values:
         return join_values([*values, UNKNOWN]) if values else UNKNOWN
     return join_values(values)
+
+
+def _fill_default(it: Interpreter, container: DictObj, key: Value) -> None:
+    """``defaultdict``: what is not there yet is made when it is asked for."""
+    from optlint.semantics import calls
+
+    for option in options(key):
+        name = hashable(option)
+        entries = container.entries
+        if (name is None and option != NONE) or (name not in entries.values and not entries.open):
+            factory: Value = container.slots["#default"]
+            made = calls.call(it, factory, Arguments(), cst.Name("default"))
+            set_item(it, container, option, made if not isinstance(key, Choice) else join_values([made, ABSENT]))
 
 
 def _module_element(it: Interpreter, instance: Instance, key: Value) -> Value:

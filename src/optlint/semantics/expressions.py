@@ -12,7 +12,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, calls, containers, functions, iteration, modules, truth
 from optlint.semantics.frame import Frame
-from optlint.semantics.libraries import keras_models, keras_trainable
+from optlint.semantics.libraries import keras_models, keras_trainable, text_calls
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 BUILTINS = frozenset(dir(builtins))
-#: A string built from pieces longer than this is not known.
-MAX_TEXT = 2_000
 
 
 class _Never(Value):
@@ -335,7 +333,7 @@ def _literal(it: Interpreter, node: cst.BaseExpression) -> Value:
 
 
 def _concatenated(it: Interpreter, node: cst.ConcatenatedString) -> Value:
-    return _join_text([evaluate(it, node.left), evaluate(it, node.right)])
+    return text_calls.join([evaluate(it, node.left), evaluate(it, node.right)])
 
 
 def _formatted(it: Interpreter, node: cst.FormattedString) -> Value:
@@ -346,28 +344,7 @@ def _formatted(it: Interpreter, node: cst.FormattedString) -> Value:
         elif isinstance(part, cst.FormattedStringExpression):
             value = evaluate(it, part.expression)
             parts.append(value if part.format_spec is None and part.conversion is None else UNKNOWN)
-    return _join_text(parts)
-
-
-def _join_text(parts: Sequence[Value]) -> Value:
-    pieces: list[str | int | None] = []
-    for part in parts:
-        if isinstance(part, Const) and isinstance(part.value, (str, int, float)):
-            new: tuple[str | int | None, ...] = (str(part.value),)
-        elif isinstance(part, Text):
-            new = part.pieces
-        else:
-            new = (None,)
-        for piece in new:
-            if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
-                pieces[-1] += piece
-            else:
-                pieces.append(piece)
-    if sum(len(piece) for piece in pieces if isinstance(piece, str)) > MAX_TEXT:
-        return UNKNOWN
-    if all(isinstance(piece, str) for piece in pieces):
-        return Const("".join(str(piece) for piece in pieces))
-    return Text(tuple(pieces))
+    return text_calls.join(parts)
 
 
 def _elements(it: Interpreter, elements: Sequence[cst.BaseElement]) -> Items:
@@ -503,63 +480,59 @@ def _unary(it: Interpreter, node: cst.UnaryOperation) -> Value:
 
 
 def _binary(it: Interpreter, node: cst.BinaryOperation) -> Value:
-    left, right = evaluate(it, node.left), evaluate(it, node.right)
+    return operate(it, node.operator, evaluate(it, node.left), evaluate(it, node.right), node)
+
+
+def operate(
+    it: Interpreter, operator: cst.BaseBinaryOp, left: Value, right: Value, node: cst.CSTNode
+) -> Value:
+    """The result of ``left operator right``."""
     if isinstance(left, Const) and isinstance(right, Const):
-        return _constant_operation(node.operator, left, right)
-    if isinstance(node.operator, cst.Add):
+        return _constant_operation(operator, left, right)
+    if isinstance(operator, cst.Add):
         joined = _concatenate(it, left, right, node)
         if joined is not None:
             return joined
-    if isinstance(node.operator, cst.Multiply):
+    if isinstance(operator, cst.Multiply):
         repeated = _repeat(left, right) or _repeat(right, left)
         if repeated is not None:
             return repeated
-    if isinstance(left, Container) and isinstance(node.operator, (cst.Subtract, cst.BitAnd, cst.BitOr)):
-        return containers.set_operation(it, left, right, _SET_OPERATIONS[type(node.operator)])
-    if isinstance(left, DictObj) and isinstance(node.operator, cst.BitOr):
+    if isinstance(left, Container) and type(operator) in _SET_OPERATIONS:
+        return containers.set_operation(it, left, right, _SET_OPERATIONS[type(operator)])
+    if isinstance(left, DictObj) and isinstance(operator, cst.BitOr):
         merged = DictObj(left.entries, it.site(node))
         containers.extend(it, merged, right)
         return merged
-    if isinstance(node.operator, cst.Modulo) and isinstance(left, (Const, Text)):
-        return _percent_format(left, right)
-    return combine(it, [left, right], node, type(node.operator))
+    if isinstance(operator, cst.Modulo) and isinstance(left, (Const, Text)):
+        return text_calls.percent(left, right)
+    return combine(it, [left, right], node, type(operator))
 
 
 _AUGMENTED: dict[type, type[cst.BaseBinaryOp]] = {
     cst.AddAssign: cst.Add,
     cst.SubtractAssign: cst.Subtract,
     cst.MultiplyAssign: cst.Multiply,
+    cst.ModuloAssign: cst.Modulo,
+    cst.BitOrAssign: cst.BitOr,
+    cst.BitAndAssign: cst.BitAnd,
+    cst.BitXorAssign: cst.BitXor,
 }
 
 
 def augmented(it: Interpreter, old: Value, value: Value, node: cst.AugAssign) -> Value:
     """The new value of ``old op= value`` where it is not changed in place."""
     operator = _AUGMENTED.get(type(node.operator))
-    if operator is not None and isinstance(old, Const) and isinstance(value, Const):
-        return _constant_operation(operator(), old, value)
-    if operator is cst.Add:
-        joined = _concatenate(it, old, value, node)
-        if joined is not None:
-            return joined
-    return combine(it, [old, value], node, type(node.operator))
+    if operator is None:
+        return combine(it, [old, value], node, type(node.operator))
+    return operate(it, operator(), old, value, node)
 
 
 _SET_OPERATIONS: dict[type, Callable[[bool, bool], bool]] = {
     cst.Subtract: lambda mine, other: mine and not other,
     cst.BitAnd: lambda mine, other: mine and other,
     cst.BitOr: lambda mine, other: True,
+    cst.BitXor: lambda mine, other: mine != other,
 }
-
-
-def _percent_format(left: Value, right: Value) -> Value:
-    if isinstance(left, Const) and isinstance(left.value, str):
-        pieces: list[Value] = []
-        for index, text in enumerate(left.value.replace("%d", "%s").split("%s")):
-            if index:
-                pieces.append(right if isinstance(right, Const) else UNKNOWN)
-            pieces.append(Const(text))
-        return _join_text(pieces) if len(pieces) == 3 else UNKNOWN
-    return UNKNOWN
 
 
 def _concatenate(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) -> Value | None:
@@ -579,10 +552,10 @@ def _concatenate(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) 
         if any(
             isinstance(v, Text) or (isinstance(v, Const) and isinstance(v.value, str)) for v in (left, right)
         ):
-            return _join_text([left, right])
+            return text_calls.join([left, right])
     text = left if isinstance(left, (Text, Const)) else right
     if (isinstance(text, Const) and isinstance(text.value, str)) or isinstance(text, Text):
-        return _join_text([left, right])
+        return text_calls.join([left, right])
     if isinstance(left, Choice) and all(isinstance(o, Container) for o in options(left)):
         return join_values([_concatenate(it, o, right, node) or UNKNOWN for o in options(left)])
     if modules.is_container(left) and isinstance(left, Instance):
@@ -632,7 +605,7 @@ def _constant_operation(operator: cst.BaseBinaryOp, left: Const, right: Const) -
         return UNKNOWN
     if isinstance(result, (int, float)) and abs(result) < 1e15:
         return Const(result)
-    return Const(result) if isinstance(result, str) and len(result) < MAX_TEXT else UNKNOWN
+    return Const(result) if isinstance(result, str) and len(result) < text_calls.MAX_TEXT else UNKNOWN
 
 
 def _boolean(it: Interpreter, node: cst.BooleanOperation) -> Value:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, families, iteration, modules, truth
-from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.libraries import keras_trainable
+from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
     FALSE,
@@ -103,6 +103,23 @@ def _collect(kind: str) -> Handler:
     return handler
 
 
+def _sorted(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """A list in an order that is only known for constants."""
+    result = _collect("list")(it, Arguments(arguments.positional[:1], {}, arguments.open), node)
+    assert isinstance(result, Container)
+    plain = [value.value for value in result.items.values if isinstance(value, Const)]
+    if len(plain) == len(result.items.values) and not result.items.many and set(arguments.keywords) <= {"reverse"}:
+        descending = arguments.keywords.get("reverse", FALSE)
+        if isinstance(descending, Const):
+            try:
+                ordered = sorted(plain, reverse=bool(descending.value))
+            except TypeError:
+                return result
+            return Container("list", Items(tuple(map(Const, ordered)), result.items.open), it.site(node))
+    result.slots["#sorted"] = True
+    return result
+
+
 def _dict(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     result = DictObj(Entries(dict(arguments.keywords), arguments.open), it.site(node))
     for value in arguments.positional:
@@ -117,7 +134,11 @@ def _dict(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 
 
 def _default_dict(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    return DictObj(Entries({}, True), it.site(node))
+    factory = arguments.get(0, "default_factory")
+    result = _dict(it, Arguments(arguments.positional[1:], arguments.keywords, arguments.open), node)
+    if isinstance(result, DictObj) and factory is not None and factory != NONE:
+        result.slots["#default"] = factory
+    return result
 
 
 def _range(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -525,6 +546,17 @@ def _partial(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return Partial(arguments.positional[0], rest)
 
 
+def _operation(operator: type[cst.BaseBinaryOp]) -> Handler:
+    """``operator.add`` and its relatives."""
+
+    def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+        if len(arguments.positional) != 2:
+            return UNKNOWN
+        return expressions.operate(it, operator(), *arguments.positional, node)
+
+    return handler
+
+
 def _getter(kind: str) -> Handler:
     """``operator.itemgetter(…)`` and its relatives: a function that waits for its object."""
 
@@ -654,60 +686,12 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
     return value
 
 
-def call_text_method(it: Interpreter, owner: Const | Text, name: str, arguments: Arguments) -> Value:
-    """A method of a string (or another constant)."""
-    if isinstance(owner, Text):
-        return _partly_known_text(owner, name, arguments)
-    text = owner.value
-    plain = [_plain(v) for v in arguments.positional]
-    values = [value for value in plain if value is not NotImplemented]
-    if not isinstance(text, str) or len(values) != len(arguments.positional) or arguments.keywords:
-        return UNKNOWN
-    if name not in _TEXT_METHODS:
-        return UNKNOWN
-    try:
-        result = getattr(text, name)(*values)
-    except (TypeError, ValueError, IndexError, KeyError):
-        return UNKNOWN
-    if isinstance(result, list):
-        return Container("list", Items(tuple(Const(part) for part in result)))
-    return Const(result)
-
-
-def _plain(value: Value) -> Any:
-    """A constant, or a tuple of them; ``NotImplemented`` for anything else."""
-    if isinstance(value, Const):
-        return value.value
-    if isinstance(value, Container) and not value.items.open:
-        parts = tuple(_plain(part) for part in value.items.values)
-        return NotImplemented if NotImplemented in parts else parts
-    return NotImplemented
-
-
-_TEXT_METHODS = frozenset(
-    ["startswith", "endswith", "split", "rsplit", "lower", "upper", "strip", "lstrip", "rstrip", "replace", "find", "count", "isdigit", "title", "capitalize", "removeprefix", "removesuffix", "partition"]
-) - {"partition"}
-
-
-def _partly_known_text(owner: Text, name: str, arguments: Arguments) -> Value:
-    wanted = _plain(arguments.get(0, "prefix") or UNKNOWN)
-    choices = wanted if isinstance(wanted, tuple) else (wanted,)
-    if name not in ("startswith", "endswith") or not all(isinstance(choice, str) for choice in choices):
-        return UNKNOWN
-    piece = owner.pieces[0 if name == "startswith" else -1]
-    if not isinstance(piece, str):
-        return UNKNOWN
-    if any(getattr(piece, name)(choice) for choice in choices):
-        return TRUE
-    return FALSE if not any(getattr(choice, name)(piece) for choice in choices) else UNKNOWN
-
-
 _FUNCTIONS: dict[str, Handler] = {
     "builtins.list": _collect("list"),
     "builtins.tuple": _collect("tuple"),
     "builtins.set": _collect("set"),
     "builtins.frozenset": _collect("frozenset"),
-    "builtins.sorted": _collect("list"),
+    "builtins.sorted": _sorted,
     "collections.deque": _collect("deque"),
     "builtins.dict": _dict,
     "collections.OrderedDict": _dict,
@@ -747,6 +731,14 @@ _FUNCTIONS: dict[str, Handler] = {
     "os.abort": _never,
     "functools.partial": _partial,
     "functools.reduce": _reduce,
+    "operator.add": _operation(cst.Add),
+    "operator.concat": _operation(cst.Add),
+    "operator.iadd": _operation(cst.Add),
+    "operator.iconcat": _operation(cst.Add),
+    "operator.mul": _operation(cst.Multiply),
+    "operator.sub": _operation(cst.Subtract),
+    "operator.or_": _operation(cst.BitOr),
+    "operator.and_": _operation(cst.BitAnd),
     "operator.attrgetter": _getter("attrgetter"),
     "operator.itemgetter": _getter("itemgetter"),
     "optlint.attrgetter": _got("attrgetter"),
@@ -764,4 +756,4 @@ _FUNCTIONS: dict[str, Handler] = {
     "tqdm.auto.trange": _range,
 }
 
-__all__ = ["Function", "Method", "call", "call_text_method", "copied", "is_instance"]
+__all__ = ["Function", "Method", "call", "copied", "is_instance"]
