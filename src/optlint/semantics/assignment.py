@@ -9,8 +9,8 @@ import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, iteration
 from optlint.semantics.values import (
-    UNKNOWN,
     ABSENT,
+    UNKNOWN,
     Const,
     Container,
     DictObj,

@@ -87,13 +87,15 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Unknown):
         return Method(owner, name)
-    if isinstance(owner, LibraryClass) and name == "__name__":
+    if isinstance(owner, LibraryClass) and name == "__name__" and owner.qualified_name.startswith("keras."):
         from optlint.semantics.libraries import keras_models
 
         return keras_models.class_name(owner)
     if isinstance(
         owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)
     ):
+        if isinstance(owner, (LibraryClass, Function)) and name in ("__name__", "__qualname__"):
+            return Const(owner.name)
         if isinstance(owner, (Record, NamedTuple)):
             return _record_attribute(owner, name)
         return Method(owner, name)

@@ -28,6 +28,9 @@ from optlint.semantics.libraries import (
     tensor_ops,
     text_calls,
     torch_calls,
+    torch_methods,
+    torch_modules,
+    torch_optimizers,
 )
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -182,7 +185,7 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     if isinstance(function, External):
         return call_external(it, function.name, arguments, node)
     if isinstance(function, LibraryClass):
-        return torch_calls.make_module(it, function.qualified_name, arguments, node) or unknown_call(
+        return torch_modules.make_module(it, function.qualified_name, arguments, node) or unknown_call(
             it, arguments
         )
     if isinstance(function, Partial):
@@ -311,7 +314,7 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if isinstance(receiver, Instance):
         return _call_instance_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Optimizer):
-        return torch_calls.call_optimizer_method(it, receiver, method.name, arguments, node)
+        return torch_optimizers.call_optimizer_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Container):
         own = records.call_method(it, receiver, method.name, arguments)
         if own is not None:
@@ -387,8 +390,8 @@ def _call_instance_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
     for library in (
-        torch_calls.call_object_method,
-        torch_calls.call_module_method,
+        torch_optimizers.call_object_method,
+        torch_methods.call_module_method,
         regular_expressions.call_method,
         keras_models.call_method,
     ):
@@ -451,7 +454,7 @@ def initialise_library_base(it: Interpreter, owner: Instance, base: str, argumen
     last = base.rsplit(".", 1)[-1]
     if last == "Module" or families.is_lightning_module_name(base):
         return True
-    torch_calls.initialise_module(it, owner, base, arguments)
+    torch_modules.initialise_module(it, owner, base, arguments)
     return True
 
 
@@ -501,7 +504,7 @@ def _forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.C
     method = attributes.user_method(owner, "forward")
     if method is not None:
         return functions.invoke(it, method, arguments, owner)
-    return torch_calls.forward(it, owner, arguments, node)
+    return torch_modules.forward(it, owner, arguments, node)
 
 
 __all__ = ["ABSENT", "LibraryClass", "Method", "call", "escape", "evaluate_call", "join_values", "modules"]

@@ -288,9 +288,9 @@ def callee(it: Interpreter, node: cst.BaseExpression) -> Value:
 def _attribute(it: Interpreter, node: cst.Attribute) -> Value:
     value = callee(it, node)
     if isinstance(value, Method) and value.function is None:
-        from optlint.semantics.libraries import torch_calls
+        from optlint.semantics.libraries import torch_methods
 
-        part = torch_calls.part_of_library_model(it, value)
+        part = torch_methods.part_of_library_model(it, value)
         if part is not None:
             return part
     return plain(value)

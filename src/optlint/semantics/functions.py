@@ -259,10 +259,10 @@ def _default(function: Function, name: str, more: bool, missing: Value) -> Value
 def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst.CSTNode) -> Value:
     """``cls(…)``: a new instance with its constructor run."""
     from optlint.semantics import attributes, calls
-    from optlint.semantics.libraries import torch_calls
+    from optlint.semantics.libraries import torch_optimizers
 
     if families.is_optimizer_class(it, cls):
-        return torch_calls.build_optimizer(it, cls.name, arguments, node, checks_empty=_calls_super(cls))
+        return torch_optimizers.build_optimizer(it, cls.name, arguments, node, checks_empty=_calls_super(cls))
     if enumerations.is_enum(cls):
         return enumerations.by_value(cls, arguments.get(0, "value") or UNKNOWN)
     instance = Instance(cls, it.site(node))

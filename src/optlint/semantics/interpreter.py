@@ -27,7 +27,6 @@ from optlint.semantics.values import (
     Leaf,
     Namespace,
     Obj,
-    Unknown,
     UserClass,
     Value,
 )

@@ -1,0 +1,319 @@
+"""The methods that ``nn.Module``, its containers and Lightning give to every module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import events, expressions, families, iteration, modules
+from optlint.semantics.libraries import (
+    torch_modules,
+    torch_nn,
+)
+from optlint.semantics.values import (
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Const,
+    Container,
+    Instance,
+    Items,
+    Iterator_,
+    Leaf,
+    LibraryClass,
+    Method,
+    Text,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+ModuleMethod = Callable[["Interpreter", Instance, Arguments, cst.CSTNode], Value]
+
+
+def call_module_method(
+    it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value | None:
+    """A method that ``nn.Module`` or a container gives; None when there is none of that name."""
+    if not families.is_module(it, owner):
+        return None
+    handler = _MODULE_METHODS.get(name)
+    if handler is not None:
+        return handler(it, owner, arguments, node)
+    if name in torch_nn.MODULE_METHODS_RETURNING_SELF:
+        if name in ("eval", "train"):
+            it.heap.set(owner.slots, "#eval", name == "eval")
+        return owner
+    if modules.container_base(it, owner):
+        handler = _CONTAINER_METHODS.get(name)
+        if handler is not None:
+            return handler(it, owner, arguments, node)
+    if families.is_lightning(owner.cls):
+        return _lightning_method(it, owner, name, arguments, node)
+    if torch_modules.is_library_model(owner):
+        return _library_model_method(it, owner, name, arguments, node)
+    if name == "backward" and arguments.positional:
+        from optlint.semantics.libraries import tensor_calls
+
+        tensor_calls.record_backward(it, arguments.positional[0], node)
+        return NONE
+    return None
+
+
+def _library_model_method(
+    it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    from optlint.semantics import calls
+
+    child = owner.slots.get(name)
+    if isinstance(child, Instance):
+        return calls.call_instance(it, child, arguments, node)
+    if not name.startswith(("get_", "forward", "encode", "generate", "config", "save", "embed")):
+        calls.escape(it, [owner])
+    return expressions.opaque(it, [owner, *arguments.all_values()])
+
+
+_LIGHTNING_SILENT = frozenset(
+    ["log", "log_dict", "save_hyperparameters", "print", "lr_schedulers", "all_gather", "toggle_optimizer", "untoggle_optimizer", "clip_gradients"]
+)
+
+
+def _lightning_method(
+    it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value | None:
+    from optlint.semantics.libraries import tensor_calls
+
+    if name in _LIGHTNING_SILENT:
+        return UNKNOWN
+    if name == "manual_backward" and arguments.positional:
+        tensor_calls.record_backward(it, arguments.positional[0], node)
+        return NONE
+    return UNKNOWN if name in ("optimizers", "configure_optimizers") else None
+
+
+def _parameters(named: bool) -> ModuleMethod:
+    def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+        recurse = arguments.get(1 if named else 0, "recurse") != Const(False)
+
+        def produce() -> Items:
+            items = modules.parameter_items(it, owner, named, recurse)
+            # A module of the user's in which no parameter was seen: whether it has none is another rule's question.
+            certain = not recurse or isinstance(owner.cls, LibraryClass)
+            return items if items.values or certain else Items((), True)
+
+        return Iterator_("parameters", produce, it.site(node))
+
+    return method
+
+
+def _modules(named: bool, recurse: bool) -> ModuleMethod:
+    def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+        if torch_modules.is_library_model(owner):
+            return Iterator_("unknown", lambda: Items((_library_part(owner),) * 2, True, True), it.site(node))
+        return Iterator_("modules", lambda: modules.module_items(it, owner, named, recurse), it.site(node))
+
+    def _library_part(owner: Instance) -> Value:
+        return Unknown(modules_leaves(owner))
+
+    def modules_leaves(owner: Instance) -> frozenset[Leaf]:
+        rest = owner.slots.get("*")
+        return frozenset({rest}) if isinstance(rest, Leaf) else frozenset()
+
+    return method
+
+
+def _apply(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import calls
+
+    function = arguments.get(0, "fn") or UNKNOWN
+    for _, child in list(modules.submodules(it, owner, True)):
+        calls.call(it, function, Arguments((child,)), node)
+    return owner
+
+
+def _requires_grad_(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import attributes
+
+    wanted = arguments.get(0, "requires_grad")
+    known = True if wanted is None else wanted.value if isinstance(wanted, Const) else None
+    for entry in modules.parameters(it, owner).parameters:
+        sure = entry.certain and isinstance(known, bool)
+        attributes.set_requires_grad(it, entry.leaf, bool(known) if sure else None)
+    return owner
+
+
+def _add_module(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics.libraries import python_calls
+
+    name = arguments.get(0, "name") or UNKNOWN
+    value = arguments.get(1, "module") or arguments.get(1, "param") or UNKNOWN
+    key = python_calls.attribute_key(name)
+    if key is None:
+        key = f"<{len(owner.slots)}>"
+    if "<n>" in key:
+        it.heap.set(owner.slots, "#many", True)
+    it.heap.set(owner.slots, key, value)
+    return NONE
+
+
+def _register_buffer(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    name = arguments.get(0, "name")
+    value = arguments.get(1, "tensor") or UNKNOWN
+    if isinstance(name, Const) and isinstance(name.value, str):
+        # A buffer is no parameter, whatever tensor it is made of.
+        buffer = Leaf(it.site(node), is_parameter=False, requires_grad=False, fresh=False)
+        it.heap.set(owner.slots, name.value, NONE if value == NONE else buffer)
+    return NONE
+
+
+def _load_state_dict(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    leaves = frozenset(entry.leaf for entry in modules.parameters(it, owner).parameters)
+    it.record(events.WeightsLoaded(it.site(node), bool(it.conditional), owner, leaves))
+    return UNKNOWN
+
+
+def _get_by_path(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import attributes
+
+    path = arguments.get(0, "target")
+    value: Value = owner
+    if not isinstance(path, Const) or not isinstance(path.value, str):
+        return Unknown(modules.reachable_leaves(it, owner))
+    for part in path.value.split(".") if path.value else ():
+        value = attributes.get_attribute(it, value, part, node)
+    return value
+
+
+def _call_forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    from optlint.semantics import calls
+
+    return calls.call_instance(it, owner, arguments, node)
+
+
+def _nothing(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return NONE
+
+
+def _unknown(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    return UNKNOWN
+
+
+def _register_hook(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """The hook runs at each later call of the module; whether it sees the inputs only is no matter here."""
+    hook = arguments.get(0, "hook")
+    if hook is not None:
+        hooks = owner.slots.get("#hooks")
+        old = hooks.items if isinstance(hooks, Container) else Items()
+        it.heap.set(owner.slots, "#hooks", Container("list", Items((*old.values, hook))))
+    return UNKNOWN
+
+
+_MODULE_METHODS: dict[str, ModuleMethod] = {
+    "parameters": _parameters(False),
+    "named_parameters": _parameters(True),
+    "modules": _modules(False, True),
+    "named_modules": _modules(True, True),
+    "children": _modules(False, False),
+    "named_children": _modules(True, False),
+    "buffers": _unknown,
+    "named_buffers": _unknown,
+    "apply": _apply,
+    "requires_grad_": _requires_grad_,
+    "add_module": _add_module,
+    "register_module": _add_module,
+    "register_parameter": _add_module,
+    "register_buffer": _register_buffer,
+    "load_state_dict": _load_state_dict,
+    "state_dict": _unknown,
+    "zero_grad": _nothing,
+    "compile": _nothing,
+    "get_submodule": _get_by_path,
+    "get_parameter": _get_by_path,
+    "forward": _call_forward,
+    "register_forward_hook": _register_hook,
+    "register_forward_pre_hook": _register_hook,
+    "register_full_backward_hook": _unknown,
+    "extra_repr": _unknown,
+    "gradient_checkpointing_enable": _nothing,
+}
+
+
+def _append(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(0, "module") or arguments.get(0, "value")
+    if value is not None:
+        modules.add_element(it, owner, value)
+    return owner
+
+
+def _extend(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    for value in arguments.positional:
+        modules.fill(it, owner, iteration.take(it, value))
+    return owner
+
+
+def _insert(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    value = arguments.get(1, "module")
+    old = [element for _, element in modules.elements(owner)]
+    where = arguments.get(0, "index")
+    position = where.value if isinstance(where, Const) and isinstance(where.value, int) else len(old)
+    old.insert(position, value or UNKNOWN)
+    for index, element in enumerate(old):
+        it.heap.set(owner.slots, str(index), element)
+    return NONE
+
+
+def _view(kind: str) -> ModuleMethod:
+    def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+        many = owner.slots.get("#many", False) is not False
+        pairs = modules.elements(owner)
+        if kind == "keys":
+            values: tuple[Value, ...] = tuple(Const(name) for name, _ in pairs)
+        elif kind == "values":
+            values = tuple(value for _, value in pairs)
+        else:
+            values = tuple(Container("tuple", Items((_key(name), value))) for name, value in pairs)
+        return Container(f"dict_{kind}", Items(values, owner.open, many), it.site(node))
+
+    return method
+
+
+def _key(name: str) -> Value:
+    return Text((None,)) if name.startswith("<") else Const(name)
+
+
+def _update(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    for value in arguments.positional:
+        torch_modules.fill_by_name(it, owner, value)
+    return NONE
+
+
+def _pop(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    it.heap.set(owner.slots, "#open", True)
+    return UNKNOWN
+
+
+_CONTAINER_METHODS: dict[str, ModuleMethod] = {
+    "append": _append,
+    "extend": _extend,
+    "insert": _insert,
+    "keys": _view("keys"),
+    "values": _view("values"),
+    "items": _view("items"),
+    "update": _update,
+    "pop": _pop,
+    "clear": _pop,
+}
+
+
+def part_of_library_model(it: Interpreter, method: Method) -> Value | None:
+    """``model.layer4`` of a library's model, where it is no method of every module."""
+    owner, name = method.receiver, method.name
+    if not isinstance(owner, Instance) or not torch_modules.is_library_model(owner):
+        return None
+    if name in _MODULE_METHODS or name in torch_nn.MODULE_METHODS_RETURNING_SELF or name.startswith("__"):
+        return None
+    return torch_modules.library_child(it, owner, name)
