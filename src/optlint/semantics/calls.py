@@ -91,7 +91,52 @@ _BYSTANDERS = (
     "torch.utils.tensorboard.writer.SummaryWriter", "tensorboardX.SummaryWriter",
 )  # fmt: skip
 _HARMLESS_METHODS = frozenset(
-    ["add_graph", "add_scalar", "add_scalars", "add_histogram", "add_image", "watch", "log", "log_dict", "info", "debug", "warning", "warn", "error", "print", "write", "save", "update", "append", "add", "set_description", "set_postfix", "format", "join", "split", "step", "zero_grad", "close", "flush", "display", "register", "start", "stop", "reset", "state_dict", "get", "items", "keys", "values", "is_available", "device_count", "push", "sample", "store", "remember"]
+    [
+        "add_graph",
+        "add_scalar",
+        "add_scalars",
+        "add_histogram",
+        "add_image",
+        "watch",
+        "log",
+        "log_dict",
+        "info",
+        "debug",
+        "warning",
+        "warn",
+        "error",
+        "print",
+        "write",
+        "save",
+        "update",
+        "append",
+        "add",
+        "set_description",
+        "set_postfix",
+        "format",
+        "join",
+        "split",
+        "step",
+        "zero_grad",
+        "close",
+        "flush",
+        "display",
+        "register",
+        "start",
+        "stop",
+        "reset",
+        "state_dict",
+        "get",
+        "items",
+        "keys",
+        "values",
+        "is_available",
+        "device_count",
+        "push",
+        "sample",
+        "store",
+        "remember",
+    ]
 )
 
 
@@ -407,7 +452,9 @@ def _call_instance_method(
                 attributes.set_instance_attribute(it, owner, key.value, value, node)
         return NONE
     if expressions.is_bystander(owner):
-        return expressions.opaque(it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))])
+        return expressions.opaque(
+            it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
+        )
     escape(it, arguments.all_values())
     if name not in _HARMLESS_METHODS:
         escape(it, [owner])
@@ -476,7 +523,9 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
     return expressions.opaque(it, [owner, *arguments.all_values()])
 
 
-def _hooked(it: Interpreter, owner: Instance, arguments: Arguments, result: Value, node: cst.CSTNode) -> Value:
+def _hooked(
+    it: Interpreter, owner: Instance, arguments: Arguments, result: Value, node: cst.CSTNode
+) -> Value:
     """The output of a module after its forward hooks: they may keep it, and give another in its place."""
     hooks = owner.slots.get("#hooks")
     for hook in hooks.items.values if isinstance(hooks, Container) else ():
@@ -488,7 +537,9 @@ def _hooked(it: Interpreter, owner: Instance, arguments: Arguments, result: Valu
     return result
 
 
-def _called(it: Interpreter, owner: Instance, arguments: Arguments, result: Value, site: Site) -> events.ModelCalled:
+def _called(
+    it: Interpreter, owner: Instance, arguments: Arguments, result: Value, site: Site
+) -> events.ModelCalled:
     values = arguments.all_values()
     inputs = frozenset(expressions.sources(it, values)[0])
     leaves = [[option for option in options(value) if isinstance(option, Leaf)] for value in values]

@@ -171,7 +171,9 @@ def _fill_default(it: Interpreter, container: DictObj, key: Value) -> None:
         if (name is None and option != NONE) or (name not in entries.values and not entries.open):
             factory: Value = container.slots["#default"]
             made = calls.call(it, factory, Arguments(), cst.Name("default"))
-            set_item(it, container, option, made if not isinstance(key, Choice) else join_values([made, ABSENT]))
+            set_item(
+                it, container, option, made if not isinstance(key, Choice) else join_values([made, ABSENT])
+            )
 
 
 def _module_element(it: Interpreter, instance: Instance, key: Value) -> Value:

@@ -117,9 +117,7 @@ def _part_left_out(
         for entry in missing
         if _trains(run, entry)
         and entry.leaf in reached
-        and (
-            entry.leaf.slots.get("#unfrozen") is True or entry.leaf not in run.loaded_leaves
-        )
+        and (entry.leaf.slots.get("#unfrozen") is True or entry.leaf not in run.loaded_leaves)
     ]
     if not guilty or _feature_extraction(run, model, held, missing):
         return None
@@ -239,8 +237,7 @@ def _whole_left_out(
     if (
         model.slots.get("#eval")
         or id(model) in loaded
-        or (not run.is_users(model)
-        and not _has_parameters(missing))
+        or (not run.is_users(model) and not _has_parameters(missing))
     ):
         return None
     inside = [child for _, child in modules.submodules(run.interpreter, model, True)]

@@ -65,7 +65,9 @@ def by_value(cls: UserClass, value: Value) -> Value:
     """``Kind("adam")``."""
     if isinstance(value, Instance) and value.cls is cls:
         return value
-    return _only([m for m in members(cls).values if isinstance(m, Instance) and m.slots["value"] == value], cls)
+    return _only(
+        [m for m in members(cls).values if isinstance(m, Instance) and m.slots["value"] == value], cls
+    )
 
 
 def _only(found: list[Instance], cls: UserClass) -> Value:

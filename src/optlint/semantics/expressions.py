@@ -728,7 +728,9 @@ def _library_table(owner: External, key: Value) -> Value:
     module, _, last = owner.name.rpartition(".")
     if last != "__dict__":
         return UNKNOWN
-    names = [option.value for option in options(key) if isinstance(option, Const) and isinstance(option.value, str)]
+    names = [
+        option.value for option in options(key) if isinstance(option, Const) and isinstance(option.value, str)
+    ]
     if len(names) != len(options(key)):
         return UNKNOWN
     return join_values([External(f"{module}.{name}") for name in names])

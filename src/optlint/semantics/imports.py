@@ -173,5 +173,23 @@ def from_star(it: Interpreter, namespace: Namespace, name: str) -> Value | None:
 
 
 _STAR_NAMES = frozenset(
-    ["nn", "optim", "Tensor", "randn", "zeros", "ones", "tensor", "Module", "Parameter", "Sequential", "Model", "Input", "Dense", "layers", "models", "optimizers", "losses"]
+    [
+        "nn",
+        "optim",
+        "Tensor",
+        "randn",
+        "zeros",
+        "ones",
+        "tensor",
+        "Module",
+        "Parameter",
+        "Sequential",
+        "Model",
+        "Input",
+        "Dense",
+        "layers",
+        "models",
+        "optimizers",
+        "losses",
+    ]
 )

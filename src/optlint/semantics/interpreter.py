@@ -497,7 +497,9 @@ class Interpreter:
         sides = (test.left, test.comparisons[0].comparator)
         numbers = [expressions.evaluate(self, side) for side in sides]
         return all(
-            isinstance(number, Const) and isinstance(number.value, int) and number.value <= iteration.MAX_RANGE
+            isinstance(number, Const)
+            and isinstance(number.value, int)
+            and number.value <= iteration.MAX_RANGE
             for number in numbers
         )
 

@@ -161,7 +161,10 @@ class Run:
     @cached_property
     def _loads(self) -> tuple[WeightsLoaded, ...]:
         whole = {id(model) for model in self.root_models} if any(self.of(OptimizerRestored)) else set()
-        last = max((i for i, e in enumerate(self.events) if isinstance(e, OptimizerStepped)), default=len(self.events))
+        last = max(
+            (i for i, e in enumerate(self.events) if isinstance(e, OptimizerStepped)),
+            default=len(self.events),
+        )
         # The methods of a class run in an order that nobody knows.
         ordered = self.interpreter.root_class is None
         return tuple(

@@ -32,7 +32,59 @@ MAX_FILE_BYTES = 1_500_000
 
 #: Top-level packages that are always the library, even where a folder of the same name lies beside the script.
 LIBRARIES = frozenset(
-    ["torch", "torchvision", "torchaudio", "torchmetrics", "tensorflow", "keras", "tf_keras", "numpy", "scipy", "pandas", "sklearn", "matplotlib", "lightning", "pytorch_lightning", "accelerate", "transformers", "peft", "timm", "datasets", "tqdm", "wandb", "einops", "cv2", "PIL", "apex", "deepspeed", "bitsandbytes", "gym", "gymnasium", "jax", "flax", "optax", "tensorboardX", "yaml", "json", "os", "sys", "re", "math", "random", "logging", "argparse", "collections", "itertools", "functools", "typing", "pathlib", "time", "copy", "dataclasses", "abc"]
+    [
+        "torch",
+        "torchvision",
+        "torchaudio",
+        "torchmetrics",
+        "tensorflow",
+        "keras",
+        "tf_keras",
+        "numpy",
+        "scipy",
+        "pandas",
+        "sklearn",
+        "matplotlib",
+        "lightning",
+        "pytorch_lightning",
+        "accelerate",
+        "transformers",
+        "peft",
+        "timm",
+        "datasets",
+        "tqdm",
+        "wandb",
+        "einops",
+        "cv2",
+        "PIL",
+        "apex",
+        "deepspeed",
+        "bitsandbytes",
+        "gym",
+        "gymnasium",
+        "jax",
+        "flax",
+        "optax",
+        "tensorboardX",
+        "yaml",
+        "json",
+        "os",
+        "sys",
+        "re",
+        "math",
+        "random",
+        "logging",
+        "argparse",
+        "collections",
+        "itertools",
+        "functools",
+        "typing",
+        "pathlib",
+        "time",
+        "copy",
+        "dataclasses",
+        "abc",
+    ]
 )
 
 
@@ -107,9 +159,7 @@ class Project:
         own = os.path.abspath(importer)
         pattern = re.compile(rf"\.{re.escape(attribute)}\b")
         words = rf"\b(?:{'|'.join(map(re.escape, names))})\b"
-        about = re.compile(
-            rf"^\s*(?:from|import)\s[^\n]*{words}|\bimport\s*\([^)]*{words}", re.MULTILINE
-        )
+        about = re.compile(rf"^\s*(?:from|import)\s[^\n]*{words}|\bimport\s*\([^)]*{words}", re.MULTILINE)
         for file in self._neighbours(importer):
             if os.path.abspath(file) == own:
                 continue

@@ -74,7 +74,9 @@ def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> 
 def _is_root(part: Slice) -> bool:
     if part.definition is None:
         return False
-    if part.definition.startswith(("test_", "Test")) and _TEST_FILE.search(part.module.path.replace("\\", "/")):
+    if part.definition.startswith(("test_", "Test")) and _TEST_FILE.search(
+        part.module.path.replace("\\", "/")
+    ):
         return False  # tests do on purpose what a training script must not
     return _RELEVANT.search(part.module.lines_text(part.first_line, part.last_line)) is not None
 

@@ -108,7 +108,11 @@ def _sorted(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     result = _collect("list")(it, Arguments(arguments.positional[:1], {}, arguments.open), node)
     assert isinstance(result, Container)
     plain = [value.value for value in result.items.values if isinstance(value, Const)]
-    if len(plain) == len(result.items.values) and not result.items.many and set(arguments.keywords) <= {"reverse"}:
+    if (
+        len(plain) == len(result.items.values)
+        and not result.items.many
+        and set(arguments.keywords) <= {"reverse"}
+    ):
         descending = arguments.keywords.get("reverse", FALSE)
         if isinstance(descending, Const):
             try:
@@ -561,7 +565,9 @@ def _getter(kind: str) -> Handler:
     """``operator.itemgetter(…)`` and its relatives: a function that waits for its object."""
 
     def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-        return Partial(External(f"optlint.{kind}"), Arguments((Container("tuple", Items(arguments.positional)),)))
+        return Partial(
+            External(f"optlint.{kind}"), Arguments((Container("tuple", Items(arguments.positional)),))
+        )
 
     return handler
 
@@ -622,7 +628,11 @@ def _tee(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 def _number(kind: type[int] | type[float]) -> Handler:
     def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         value = arguments.get(0, "x")
-        if isinstance(value, Const) and isinstance(value.value, (int, float, str)) and len(arguments.positional) == 1:
+        if (
+            isinstance(value, Const)
+            and isinstance(value.value, (int, float, str))
+            and len(arguments.positional) == 1
+        ):
             try:
                 return Const(kind(value.value))
             except (ValueError, OverflowError):
@@ -681,7 +691,9 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
     if isinstance(value, (Optimizer, Iterator_)):
         return UNKNOWN
     if isinstance(value, Symbolic):
-        layers = tuple(layer for layer in (copied(v, memo) for v in value.layers) if isinstance(layer, Instance))
+        layers = tuple(
+            layer for layer in (copied(v, memo) for v in value.layers) if isinstance(layer, Instance)
+        )
         return Symbolic(layers, value.complete, value.many)
     return value
 

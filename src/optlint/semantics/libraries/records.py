@@ -115,14 +115,18 @@ def _named_class(arguments: Arguments) -> Value:
     if isinstance(given, Const) and isinstance(given.value, str):
         names = tuple(given.value.replace(",", " ").split())
     elif isinstance(given, Container) and not given.items.open:
-        names = tuple(v.value for v in given.items.values if isinstance(v, Const) and isinstance(v.value, str))
+        names = tuple(
+            v.value for v in given.items.values if isinstance(v, Const) and isinstance(v.value, str)
+        )
         if len(names) != len(given.items.values):
             return UNKNOWN
     else:
         return UNKNOWN
     defaults = arguments.keywords.get("defaults")
     plain = Container("tuple", Items(tuple(Const(name) for name in names)))
-    return Partial(_NAMED, Arguments((plain, defaults if defaults is not None else Container("tuple", Items()))))
+    return Partial(
+        _NAMED, Arguments((plain, defaults if defaults is not None else Container("tuple", Items())))
+    )
 
 
 def _named(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:

@@ -75,7 +75,11 @@ def call_method(
 def _wildcard(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     """``fnmatch(name, pattern)``."""
     pattern, text = arguments.get(1, "pat"), arguments.get(0, "name")
-    if not isinstance(pattern, Const) or not isinstance(pattern.value, str) or len(pattern.value) > MAX_LENGTH:
+    if (
+        not isinstance(pattern, Const)
+        or not isinstance(pattern.value, str)
+        or len(pattern.value) > MAX_LENGTH
+    ):
         return UNKNOWN
     found = _search(it, re.compile(fnmatch.translate(pattern.value)), "match", text or UNKNOWN, node)
     return FALSE if found == NONE else TRUE if isinstance(found, Instance) else UNKNOWN

@@ -30,9 +30,50 @@ if TYPE_CHECKING:
 
 #: In-place methods that only give a tensor its first value.
 INITIALISERS = frozenset(
-    ["normal_", "uniform_", "zero_", "fill_", "xavier_uniform_", "kaiming_uniform_", "random_", "trunc_normal_", "exponential_", "bernoulli_", "log_normal_", "cauchy_", "geometric_", "clamp_", "clamp_min_", "clamp_max_", "requires_grad_", "retain_grad_", "share_memory_", "detach_", "record_stream_", "squeeze_", "unsqueeze_", "t_", "resize_", "set_"]
+    [
+        "normal_",
+        "uniform_",
+        "zero_",
+        "fill_",
+        "xavier_uniform_",
+        "kaiming_uniform_",
+        "random_",
+        "trunc_normal_",
+        "exponential_",
+        "bernoulli_",
+        "log_normal_",
+        "cauchy_",
+        "geometric_",
+        "clamp_",
+        "clamp_min_",
+        "clamp_max_",
+        "requires_grad_",
+        "retain_grad_",
+        "share_memory_",
+        "detach_",
+        "record_stream_",
+        "squeeze_",
+        "unsqueeze_",
+        "t_",
+        "resize_",
+        "set_",
+    ]
 )
-_MOVES = frozenset(["to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "pin_memory"])
+_MOVES = frozenset(
+    [
+        "to",
+        "cuda",
+        "cpu",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "type",
+        "type_as",
+        "contiguous",
+        "pin_memory",
+    ]
+)
 _SAMPLES = frozenset({"sample", "sample_n", "multinomial"})
 
 

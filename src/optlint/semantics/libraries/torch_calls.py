@@ -43,7 +43,20 @@ _PARAMETER = frozenset(
 )  # fmt: skip
 #: Functions that give back the module they are given, ready for use.
 _SAME_MODULE = frozenset(
-    ["torch.compile", "torch.jit.script", "torch.jit.trace", "torch.nn.SyncBatchNorm.convert_sync_batchnorm", "torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm", "torch.nn.utils.parametrizations.spectral_norm", "torch.nn.utils.parametrizations.weight_norm", "torch.nn.utils.parametrizations.orthogonal", "torch.jit.ignore", "torch.jit.export", "torch.jit.unused"]
+    [
+        "torch.compile",
+        "torch.jit.script",
+        "torch.jit.trace",
+        "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
+        "torch.nn.utils.weight_norm",
+        "torch.nn.utils.spectral_norm",
+        "torch.nn.utils.parametrizations.spectral_norm",
+        "torch.nn.utils.parametrizations.weight_norm",
+        "torch.nn.utils.parametrizations.orthogonal",
+        "torch.jit.ignore",
+        "torch.jit.export",
+        "torch.jit.unused",
+    ]
 )
 _CONSUMES_PARAMETERS = (
     "torch.nn.utils.clip_grad_norm",
@@ -56,7 +69,9 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     """Call a function or class of torch (or of a library around it); None when the engine does not know it."""
     known = optimizers.optimizer_class(name, it.extra_optimizers)
     if known is not None and known.framework == "torch":
-        return torch_optimizers.build_optimizer(it, known.name, arguments, node, known.checks_empty, known.signature)
+        return torch_optimizers.build_optimizer(
+            it, known.name, arguments, node, known.checks_empty, known.signature
+        )
     if optimizers.is_scheduler(name):
         return UNKNOWN
     if name in torch_optimizers.LIBRARY_OBJECTS:

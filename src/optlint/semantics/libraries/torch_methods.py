@@ -78,7 +78,17 @@ def _library_model_method(
 
 
 _LIGHTNING_SILENT = frozenset(
-    ["log", "log_dict", "save_hyperparameters", "print", "lr_schedulers", "all_gather", "toggle_optimizer", "untoggle_optimizer", "clip_gradients"]
+    [
+        "log",
+        "log_dict",
+        "save_hyperparameters",
+        "print",
+        "lr_schedulers",
+        "all_gather",
+        "toggle_optimizer",
+        "untoggle_optimizer",
+        "clip_gradients",
+    ]
 )
 
 

@@ -187,6 +187,7 @@ def is_library_model(value: Value) -> bool:
 
 # -- calling -----------------------------------------------------------------------------------------------------------
 
+
 def forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     """What calling a module without a ``forward`` of the user's gives."""
     from optlint.semantics import calls

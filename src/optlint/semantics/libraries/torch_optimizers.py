@@ -93,6 +93,7 @@ def call_optimizer_method(
 
 # -- library objects ---------------------------------------------------------------------------------------------------
 
+
 def call_object_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value | None:
