@@ -58,7 +58,7 @@ def _unpack(it: Interpreter, target: cst.Tuple | cst.List, value: Value) -> None
     elements = target.elements
     star = next((i for i, e in enumerate(elements) if isinstance(e, cst.StarredElement)), None)
     parts = iteration.unpacked(it, value, len(elements), star)
-    for element, part in zip(elements, parts):
+    for element, part in zip(elements, parts, strict=False):
         assign(it, element.value, part)
 
 
@@ -72,9 +72,9 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
 
 
 def write_into(it: Interpreter, tensor: Value, written: Sequence[Value], place: cst.BaseExpression) -> None:
-    """Values are written into a tensor (``out[t] = h``, ``out.copy_(h)``) that stands at ``place``: it has their gradient."""
+    """Values are written into a tensor (``out[t] = h``, ``out.copy_(h)``) at ``place``: it has their gradient."""
     changed = [_with_written(it, option, written) for option in options(tensor)]
-    same = all(new is old for new, old in zip(changed, options(tensor)))
+    same = all(new is old for new, old in zip(changed, options(tensor), strict=True))
     lent = isinstance(place, cst.Attribute) and place.attr.value in ("data", "grad")
     if not same and not lent and isinstance(place, (cst.Name, cst.Attribute, cst.Subscript)):
         assign(it, place, join_values(changed))
@@ -82,7 +82,7 @@ def write_into(it: Interpreter, tensor: Value, written: Sequence[Value], place: 
 
 def _with_written(it: Interpreter, tensor: Value, written: Sequence[Value]) -> Value:
     """What a tensor is after a write; a leaf stays the same object and remembers it."""
-    if not isinstance(tensor, (Leaf, Flow)) or isinstance(tensor, Leaf) and tensor.is_parameter:
+    if not isinstance(tensor, (Leaf, Flow)) or (isinstance(tensor, Leaf) and tensor.is_parameter):
         return tensor
     result = expressions.flow(it, [tensor, *written])
     if not isinstance(result, (Flow, Unknown)):

@@ -24,12 +24,12 @@ from optlint.semantics.values import (
     Function,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     LibraryClass,
     Method,
     NamedTuple,
     Namespace,
+    OneShot,
     Optimizer,
     Partial,
     Record,
@@ -91,9 +91,7 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         from optlint.semantics.libraries import keras_models
 
         return keras_models.class_name(owner)
-    if isinstance(
-        owner, (Container, DictObj, Iterator_, Const, Text, Method, Function, Partial, LibraryClass)
-    ):
+    if isinstance(owner, (Container, DictObj, OneShot, Const, Text, Method, Function, Partial, LibraryClass)):
         if isinstance(owner, (LibraryClass, Function)) and name in ("__name__", "__qualname__"):
             return Const(owner.name)
         if isinstance(owner, (Record, NamedTuple)):
@@ -267,7 +265,7 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         set_instance_attribute(it, owner, name, value, node)
     elif isinstance(owner, Leaf):
         _set_leaf_attribute(it, owner, name, value, node)
-    elif isinstance(owner, UserClass) or isinstance(owner, Namespace):
+    elif isinstance(owner, (UserClass, Namespace)):
         it.heap.set(owner.slots, name, value)
     elif isinstance(owner, Record):
         containers.set_item(it, owner, Const(name), value)

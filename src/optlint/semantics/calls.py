@@ -50,10 +50,10 @@ from optlint.semantics.values import (
     Groups,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     LibraryClass,
     Method,
+    OneShot,
     Optimizer,
     Partial,
     Super,
@@ -210,9 +210,7 @@ def _spread(value: Value, keywords: dict[str, Value]) -> bool:
     """Add the entries of ``**value``; True when there may be others."""
     if not isinstance(value, DictObj):
         return True
-    for key, entry in value.entries.values.items():
-        if isinstance(key, str):
-            keywords[key] = entry
+    keywords.update({key: entry for key, entry in value.entries.values.items() if isinstance(key, str)})
     return value.entries.open
 
 
@@ -281,7 +279,7 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, DictObj) and depth < 4:
             escape(it, value.entries.values.values(), depth + 1)
             it.heap.set(value.slots, "entries", Entries(value.entries.values, True))
-        elif isinstance(value, Iterator_) and value.kind == "parameters":
+        elif isinstance(value, OneShot) and value.kind == "parameters":
             escape(it, iteration.peek(it, value).values, depth + 1)
         elif isinstance(value, Instance) and value.slots.get("#escaped") is not True:
             _escape_instance(it, value, depth)
@@ -374,7 +372,7 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         return text_calls.call_method(receiver, method.name, arguments)
     if isinstance(receiver, Super):
         return _call_super(it, receiver, method.name, arguments, node)
-    if isinstance(receiver, Iterator_):
+    if isinstance(receiver, OneShot):
         if method.name == "__next__":
             return python_calls.next_of(it, receiver)
         return unknown_call(it, arguments)

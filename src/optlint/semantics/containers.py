@@ -22,9 +22,9 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     Obj,
+    OneShot,
     Unknown,
     UserClass,
     Value,
@@ -189,7 +189,7 @@ def _module_element(it: Interpreter, instance: Instance, key: Value) -> Value:
     many = instance.slots.get("#many", False) is not False
     values = tuple(value for _, value in named)
     if isinstance(key, SliceKey):
-        copy = Instance(instance.cls, instance.site, open=instance.open)
+        copy = Instance(instance.cls, instance.site, is_open=instance.open)
         modules.fill(it, copy, _slice(Items(values, instance.open, many), key))
         return copy
     if isinstance(key, Const) and isinstance(key.value, str):
@@ -421,9 +421,9 @@ def set_operation(
             values.append(join_values([value, ABSENT]))
         elif keep(True, inside):
             values.append(value)
-    for value in other.values:
-        if keep(False, True) and truth.contains(Container("set", mine), value) is not True:
-            values.append(value)
+    if keep(False, True):
+        own = Container("set", mine)
+        values.extend(value for value in other.values if truth.contains(own, value) is not True)
     return Container("set", Items(tuple(values), mine.open or (other.open and keep(False, True))))
 
 
@@ -518,4 +518,4 @@ def _update(it: Interpreter, owner: DictObj, value: Value) -> None:
     it.heap.set(owner.slots, "entries", Entries(merged, more))
 
 
-__all__ = ["Iterator_", "SliceKey", "call_dict_method", "call_list_method", "get_item", "set_item"]
+__all__ = ["OneShot", "SliceKey", "call_dict_method", "call_list_method", "get_item", "set_item"]

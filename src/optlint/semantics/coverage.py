@@ -192,9 +192,8 @@ def _stepped_after(run: Run, guilty: set[Leaf], held: list[NamedParameter]) -> e
     for event in run.events:
         if isinstance(event, events.Backward):
             reaches = bool(guilty & event.maybe)
-        elif isinstance(event, events.OptimizerStepped) and reaches:
-            if own & run.held_by(event.optimizer):
-                return next(built for built in run.optimizers if built.optimizer is event.optimizer)
+        elif isinstance(event, events.OptimizerStepped) and reaches and own & run.held_by(event.optimizer):
+            return next(built for built in run.optimizers if built.optimizer is event.optimizer)
     return None
 
 

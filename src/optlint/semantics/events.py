@@ -125,7 +125,7 @@ class WeightsLoaded(Event):
 
 @dataclass(frozen=True)
 class KerasTrained(Event):
-    """A Keras model was fitted or its gradients applied. ``frozen``: when nothing of it can train, where it was frozen."""
+    """A Keras model was fitted or its gradients applied. ``frozen``: where it was frozen, when nothing can train."""
 
     model: Instance
     how: str

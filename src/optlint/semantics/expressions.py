@@ -29,10 +29,10 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     LibraryClass,
     Method,
+    OneShot,
     Optimizer,
     Text,
     Unknown,
@@ -102,7 +102,7 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
             if isinstance(written, (Flow, Unknown)):
                 deps |= written.taint if isinstance(written, Unknown) else written.deps
                 cuts |= written.cuts
-                opaque = opaque or isinstance(written, Unknown) and bool(written.taint)
+                opaque = opaque or (isinstance(written, Unknown) and bool(written.taint))
         elif isinstance(value, Flow):
             deps |= value.deps
             cuts |= value.cuts
@@ -132,7 +132,7 @@ def _parts(it: Interpreter, value: Value) -> Sequence[Value]:
         return tuple(value.entries.values.values())
     if isinstance(value, Choice):
         return options(value)
-    if isinstance(value, Iterator_):
+    if isinstance(value, OneShot):
         return iteration.peek(it, value).values
     if isinstance(value, Instance):
         # A parameter inside an object that is handed over flows on; so do numbers stored in it.
@@ -164,7 +164,7 @@ def _makes_a_weight(it: Interpreter, values: Sequence[Value]) -> bool:
 
 def cut(it: Interpreter, value: Value, where: Cut) -> Value:
     """The number without its gradient; what it was cut from is remembered."""
-    deps, cuts, opaque = sources(it, [value])
+    deps, cuts, _ = sources(it, [value])
     where = Cut(where.kind, where.site, where.text, it.steps)
     cuts |= {(leaf, where) for leaf in deps}
     alias = value if isinstance(value, Leaf) else value.alias if isinstance(value, Flow) else None
@@ -239,7 +239,7 @@ def enter_context(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Val
         if method is not None:
             return functions.invoke(it, method, Arguments(), value), _nothing
         return value, _nothing
-    if isinstance(value, Iterator_) and value.kind == "generator":
+    if isinstance(value, OneShot) and value.kind == "generator":
         items = value.produce()
         return (items.values[0] if items.values else UNKNOWN), _nothing
     return value, _nothing
@@ -417,7 +417,7 @@ def _generator(it: Interpreter, node: cst.GeneratorExp) -> Value:
         finally:
             it.frames.pop()
 
-    return Iterator_("generator", produce, it.site(node))
+    return OneShot("generator", produce, it.site(node))
 
 
 def _comprehended(
@@ -448,7 +448,7 @@ def _loop(it: Interpreter, clause: cst.CompFor, element: Callable[[], Value], so
         answers = [truth.truth(evaluate(it, condition.test)) for condition in clause.ifs]
         if False in answers:
             continue
-        for condition, answer in zip(clause.ifs, answers):
+        for condition, answer in zip(clause.ifs, answers, strict=True):
             if answer is None:
                 truth.narrow(it, condition.test, True)
         inner = (
@@ -564,7 +564,7 @@ def _concatenate(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) 
 
 
 def _concatenate_modules(it: Interpreter, left: Instance, right: Value) -> Value:
-    joined = Instance(left.cls, left.site, open=left.open)
+    joined = Instance(left.cls, left.site, is_open=left.open)
     for part in (left, right):
         modules.fill(it, joined, iteration.take(it, part))
     return joined
@@ -684,8 +684,6 @@ def _yield(it: Interpreter, node: cst.Yield) -> Value:
         return UNKNOWN
     if node.value is not None:
         value = evaluate(it, node.value)
-    if it.conditional and it.frame.exits is not None:
-        value = value if not it.frame.loops else value
     it.frame.yielded = [*(it.frame.yielded or []), value]
     return UNKNOWN
 

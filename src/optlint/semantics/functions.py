@@ -26,9 +26,9 @@ from optlint.semantics.values import (
     Function,
     Instance,
     Items,
-    Iterator_,
     LibraryClass,
     Method,
+    OneShot,
     Partial,
     Unknown,
     UserClass,
@@ -57,7 +57,7 @@ def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
     )
     decorators = [expressions.evaluate(it, d.decorator) for d in node.decorators]
     function.decorators = tuple(decorators)
-    for decorator, written in zip(decorators, node.decorators):
+    for decorator, written in zip(decorators, node.decorators, strict=True):
         if (
             isinstance(decorator, expressions.GradMode)
             or getattr(decorator, "name", "") in tensor_ops.NO_GRAD_CONTEXTS
@@ -109,7 +109,7 @@ def define_class(it: Interpreter, node: cst.ClassDef) -> None:
     bases: list[Value] = []
     for base in node.bases:
         value = expressions.evaluate(it, base.value)
-        bases.append(LibraryBase(value) if isinstance(value, LibraryClass) else value)
+        bases.append(_library_base(value) if isinstance(value, LibraryClass) else value)
     cls = UserClass(node.name.value, node, it.frame.context, tuple(bases), it.site(node))
     frame = Frame(it.frame.context, cls.slots, parent=it.frame, name=node.name.value, is_class=True)
     it.frames.append(frame)
@@ -131,7 +131,7 @@ def define_class(it: Interpreter, node: cst.ClassDef) -> None:
     it.bind(node.name.value, value_)
 
 
-def LibraryBase(value: LibraryClass) -> External:
+def _library_base(value: LibraryClass) -> External:
     """A library class as a base: known by its qualified name."""
     return External(value.qualified_name)
 
@@ -191,7 +191,7 @@ def _body(it: Interpreter, function: Function, frame: Frame) -> Value:
         return expressions.NEVER
     value = frame.exits.close(live, NONE)
     if frame.yielded is not None:
-        return Iterator_("generator", _constant(Items(tuple(frame.yielded))), function.site)
+        return OneShot("generator", _constant(Items(tuple(frame.yielded))), function.site)
     if isinstance(value, Function) and value is function:
         return value
     return value

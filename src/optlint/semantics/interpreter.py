@@ -435,7 +435,8 @@ class Interpreter:
         if decided is None:
             code = self.frame.context.part.code(node.body)
             names = "|".join(map(re.escape, assignment.target_names(node.target))) or "$^"
-            tested = rf"\b(?:if|while|elif)\b[^\n]*\b(?:{names})\b|[=<>%]\s*(?:{names})\b|\b(?:{names})\s*(?:[=!<>]=|[<>%]|in\b)"
+            name = rf"\b(?:{names})\b"
+            tested = rf"\b(?:if|while|elif)\b[^\n]*{name}|[=<>%]\s*{name}|{name}\s*(?:[=!<>]=|[<>%]|in\b)"
             decided = re.search(tested, code) is not None
             self._deciding[node] = decided
         return decided

@@ -18,8 +18,8 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Items,
-    Iterator_,
     Leaf,
+    OneShot,
     Unknown,
     UserClass,
     Value,
@@ -68,7 +68,7 @@ def take(it: Interpreter, value: Value) -> Items:
     if isinstance(value, DictObj):
         entries = value.entries
         return Items(tuple(_key(key) for key in entries.values), entries.open)
-    if isinstance(value, Iterator_):
+    if isinstance(value, OneShot):
         return take_iterator(it, value)
     if isinstance(value, Instance):
         return _instance_items(it, value)
@@ -83,7 +83,7 @@ def take(it: Interpreter, value: Value) -> Items:
     return Items((), True)
 
 
-def take_iterator(it: Interpreter, iterator: Iterator_) -> Items:
+def take_iterator(it: Interpreter, iterator: OneShot) -> Items:
     """What is left in a one-shot iterator; it is empty afterwards."""
     taken = iterator.slots.get("taken")
     if taken is True:
@@ -95,7 +95,7 @@ def take_iterator(it: Interpreter, iterator: Iterator_) -> Items:
     return items
 
 
-def peek(it: Interpreter, iterator: Iterator_) -> Items:
+def peek(it: Interpreter, iterator: OneShot) -> Items:
     """What an iterator would give, without using it up."""
     if iterator.slots.get("taken") is True:
         return Items()
@@ -129,7 +129,7 @@ def _instance_items(it: Interpreter, instance: Instance) -> Items:
         return Items((Unknown(modules.reachable_leaves(it, instance)),) * UNKNOWN_ROUNDS, True, many=True)
     if method.name == "__iter__":
         result = calls.call(it, method, Arguments(), method.node)
-        if isinstance(result, (Container, Iterator_, DictObj)):
+        if isinstance(result, (Container, OneShot, DictObj)):
             return take(it, result)
         return Items((UNKNOWN,) * UNKNOWN_ROUNDS, True, many=True)
     element = calls.call(it, method, Arguments((UNKNOWN,)), method.node)
@@ -147,7 +147,7 @@ def rounds(it: Interpreter, value: Value) -> tuple[Value, ...]:
 
 def is_repetition(value: Value) -> bool:
     """Whether further rounds repeat the same work: the elements are numbers, or not known."""
-    if isinstance(value, Iterator_):
+    if isinstance(value, OneShot):
         return value.kind in ("enumerate-many", "unknown")
     return isinstance(value, (Range, Unknown, External, Flow, Choice))
 
@@ -166,8 +166,7 @@ def unpacked(it: Interpreter, value: Value, count: int, star: int | None) -> lis
     items = take(it, value)
     values = list(items.values)
     if items.open or items.many or (star is None and len(values) != count):
-        rest = [join_values([*values, UNKNOWN]) if values else UNKNOWN] * count
-        return rest if items.many or items.open or star is None else rest
+        return [join_values([*values, UNKNOWN]) if values else UNKNOWN] * count
     if star is None:
         return values
     after = count - star - 1

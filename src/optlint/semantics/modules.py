@@ -20,9 +20,9 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     LibraryClass,
+    OneShot,
     Text,
     Unknown,
     Value,
@@ -273,7 +273,7 @@ def reachable_leaves(it: Interpreter, value: Value, depth: int = 0) -> frozenset
         inner = list(value.entries.values.values())
     elif isinstance(value, Choice):
         inner = list(options(value))
-    elif isinstance(value, Iterator_) and value.kind == "parameters":
+    elif isinstance(value, OneShot) and value.kind == "parameters":
         from optlint.semantics import iteration
 
         inner = list(iteration.peek(it, value).values)

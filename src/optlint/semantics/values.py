@@ -218,7 +218,7 @@ class NamedTuple(Container):
         self.names = names
 
 
-class Iterator_(Obj):
+class OneShot(Obj):
     """A one-shot iterator. ``produce`` gives its elements at the moment when they are taken (filters are lazy)."""
 
     __slots__ = ("kind", "produce")
@@ -384,11 +384,11 @@ class Instance(Obj):
     __slots__ = ("cls",)
 
     def __init__(
-        self, cls: UserClass | LibraryClass, site: Site | None = None, *, open: bool = False
+        self, cls: UserClass | LibraryClass, site: Site | None = None, *, is_open: bool = False
     ) -> None:
         super().__init__(site)
         self.cls = cls
-        if open:
+        if is_open:
             self.slots["#open"] = True
 
     @property

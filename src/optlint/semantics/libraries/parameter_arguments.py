@@ -19,8 +19,8 @@ from optlint.semantics.values import (
     Groups,
     Instance,
     Items,
-    Iterator_,
     Leaf,
+    OneShot,
     Optimizer,
     Unknown,
     Value,
@@ -39,7 +39,7 @@ def groups_of(it: Interpreter, given: Value) -> Groups:
         return each[0].joined_with(each[1:]) if each else Groups((), True)
     if isinstance(given, Leaf):
         return Groups((Group(Items((given,))),))
-    if not isinstance(given, (Container, Iterator_, Instance)):
+    if not isinstance(given, (Container, OneShot, Instance)):
         return Groups((), True)
     if isinstance(given, Instance) and not modules.is_container(given, "ParameterList"):
         return Groups((), True)
@@ -67,7 +67,7 @@ def _group_tensors(it: Interpreter, given: Value) -> Items | None:
         return each[0].joined_with(each[1:]) if each else None
     if isinstance(given, Leaf):
         return Items((given,))
-    if isinstance(given, (Container, Iterator_)):
+    if isinstance(given, (Container, OneShot)):
         return _tensors(iteration.take(it, given))
     if isinstance(given, Instance) and modules.is_container(given, "ParameterList"):
         return _tensors(iteration.take(it, given))
@@ -76,9 +76,7 @@ def _group_tensors(it: Interpreter, given: Value) -> Items | None:
 
 def _tensors(items: Items) -> Items:
     """The tensors themselves: of (name, parameter) pairs the second part."""
-    values: list[Value] = []
-    for value in items.values:
-        values.append(join_values([_tensor(option) for option in _alternatives(value)]))
+    values = (join_values([_tensor(option) for option in _alternatives(value)]) for value in items.values)
     return Items(tuple(values), items.open, items.many)
 
 
@@ -120,7 +118,7 @@ def held_leaves(groups: Groups) -> tuple[set[Leaf], bool]:
                 elif isinstance(option, Unknown):
                     held |= option.taint
                     more = True
-                elif isinstance(option, (Unknown, Container, Iterator_, Instance, DictObj, Const)):
+                elif isinstance(option, (Unknown, Container, OneShot, Instance, DictObj, Const)):
                     more = True
     return held, more
 
@@ -138,7 +136,7 @@ def empty_argument(it: Interpreter, given: Value) -> EmptyArgument | None:
     if isinstance(given, DictObj):
         nothing = not given.entries.values and not given.entries.open
         return EmptyArgument("list", given.site) if nothing else None
-    if isinstance(given, Iterator_):
+    if isinstance(given, OneShot):
         return _empty_iterator(it, given)
     if isinstance(given, Instance) and modules.is_container(given, "ParameterList"):
         items = modules.iterate(it, given)
@@ -166,7 +164,7 @@ def _empty_container(it: Interpreter, given: Container) -> EmptyArgument | None:
     return EmptyArgument("group", first.made if first else None)
 
 
-def _empty_iterator(it: Interpreter, given: Iterator_) -> EmptyArgument | None:
+def _empty_iterator(it: Interpreter, given: OneShot) -> EmptyArgument | None:
     if given.slots.get("taken") is not False or given.kind not in (
         "filter",
         "generator",

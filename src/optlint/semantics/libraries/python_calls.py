@@ -28,12 +28,12 @@ from optlint.semantics.values import (
     Function,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     LibraryClass,
     Method,
     Namespace,
     Obj,
+    OneShot,
     Optimizer,
     Partial,
     Record,
@@ -178,7 +178,7 @@ def _enumerate(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Valu
         return Items(values, items.open, items.many)
 
     kind = "enumerate-many" if iteration.is_repetition(source) else "enumerate"
-    return Iterator_(kind, produce, it.site(node))
+    return OneShot(kind, produce, it.site(node))
 
 
 def _pair(first: Value, second: Value) -> Value:
@@ -206,7 +206,7 @@ def _zip(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         return Items(tuple(rows), more and not exact, many and not exact)
 
     known = all(not iteration.is_repetition(value) for value in arguments.positional)
-    return Iterator_("zip" if known else "enumerate-many", produce, it.site(node))
+    return OneShot("zip" if known else "enumerate-many", produce, it.site(node))
 
 
 def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -222,7 +222,7 @@ def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
                 kept.append(value if answer is True else join_values([value, ABSENT]))
         return Items(tuple(kept), items.open, items.many)
 
-    return Iterator_("filter", produce, it.site(node))
+    return OneShot("filter", produce, it.site(node))
 
 
 def _test(it: Interpreter, test: Value, value: Value, node: cst.CSTNode) -> Value:
@@ -250,14 +250,14 @@ def _map(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
             values.append(join_values([result, ABSENT]) if doubt else result)
         return Items(tuple(values), any(c.open for c in columns), any(c.many for c in columns))
 
-    return Iterator_("map", produce, it.site(node))
+    return OneShot("map", produce, it.site(node))
 
 
 def _chain(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     def produce() -> Items:
         return _concatenated(it, arguments.positional, arguments.open)
 
-    return Iterator_("chain", produce, it.site(node))
+    return OneShot("chain", produce, it.site(node))
 
 
 def _chain_from_iterable(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -268,7 +268,7 @@ def _chain_from_iterable(it: Interpreter, arguments: Arguments, node: cst.CSTNod
         inner = _concatenated(it, items.values, items.open)
         return Items(inner.values, inner.open, inner.many or items.many)
 
-    return Iterator_("chain", produce, it.site(node))
+    return OneShot("chain", produce, it.site(node))
 
 
 def _concatenated(it: Interpreter, parts: tuple[Value, ...], more: bool) -> Items:
@@ -284,9 +284,9 @@ def _concatenated(it: Interpreter, parts: tuple[Value, ...], more: bool) -> Item
 
 def _iter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     source = arguments.get(0, "object") or UNKNOWN
-    if isinstance(source, Iterator_):
+    if isinstance(source, OneShot):
         return source
-    return Iterator_("iter", lambda: iteration.take(it, source), it.site(node))
+    return OneShot("iter", lambda: iteration.take(it, source), it.site(node))
 
 
 def _next(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -295,7 +295,7 @@ def _next(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 
 def next_of(it: Interpreter, source: Value, default: Value = UNKNOWN) -> Value:
     """The first element of what is left in an iterator, ``default`` if there may be none; the rest stays."""
-    if not isinstance(source, Iterator_):
+    if not isinstance(source, OneShot):
         return expressions.opaque(it, [source])
     if source.slots.get("taken") is True:
         return UNKNOWN
@@ -688,7 +688,7 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         return type(value)(Entries(entries, value.entries.open), value.site)
     if isinstance(value, Choice):
         return join_values([copied(option, memo) for option in value.options])
-    if isinstance(value, (Optimizer, Iterator_)):
+    if isinstance(value, (Optimizer, OneShot)):
         return UNKNOWN
     if isinstance(value, Symbolic):
         layers = tuple(

@@ -101,7 +101,7 @@ def _replaced(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value
     given = arguments.get(0, "obj")
     if not isinstance(given, Instance):
         return UNKNOWN
-    changed = Instance(given.cls, it.site(node), open=given.open or arguments.open)
+    changed = Instance(given.cls, it.site(node), is_open=given.open or arguments.open)
     changed.slots.update(given.slots)
     changed.slots.update(arguments.keywords)
     return changed
@@ -161,7 +161,7 @@ def call_method(it: Interpreter, owner: Value, name: str, arguments: Arguments) 
     """A method that only a named tuple has; None for any other."""
     if not isinstance(owner, NamedTuple):
         return None
-    entries = dict(zip(owner.names, owner.items.values))
+    entries = dict(zip(owner.names, owner.items.values, strict=False))
     if name == "_asdict":
         return DictObj(Entries(dict(entries)), owner.site)
     if name == "_replace":

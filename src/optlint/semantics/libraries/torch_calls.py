@@ -131,7 +131,7 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
         return _fresh(it, name, arguments, node)
     if name == "torch.autograd.grad":
         return _autograd_grad(it, arguments, node)
-    if name.endswith("checkpoint.checkpoint") or name.endswith("checkpoint.checkpoint_sequential"):
+    if name.endswith(("checkpoint.checkpoint", "checkpoint.checkpoint_sequential")):
         function = arguments.get(0, "function") or UNKNOWN
         return calls.call(it, function, Arguments(arguments.positional[1:], {}, arguments.open), node)
     if name == "torch.nn.utils.vector_to_parameters":

@@ -20,10 +20,10 @@ from optlint.semantics.values import (
     Container,
     Instance,
     Items,
-    Iterator_,
     Leaf,
     LibraryClass,
     Method,
+    OneShot,
     Text,
     Unknown,
     Value,
@@ -115,7 +115,7 @@ def _parameters(named: bool) -> ModuleMethod:
             certain = not recurse or isinstance(owner.cls, LibraryClass)
             return items if items.values or certain else Items((), True)
 
-        return Iterator_("parameters", produce, it.site(node))
+        return OneShot("parameters", produce, it.site(node))
 
     return method
 
@@ -123,8 +123,8 @@ def _parameters(named: bool) -> ModuleMethod:
 def _modules(named: bool, recurse: bool) -> ModuleMethod:
     def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
         if torch_modules.is_library_model(owner):
-            return Iterator_("unknown", lambda: Items((_library_part(owner),) * 2, True, True), it.site(node))
-        return Iterator_("modules", lambda: modules.module_items(it, owner, named, recurse), it.site(node))
+            return OneShot("unknown", lambda: Items((_library_part(owner),) * 2, True, True), it.site(node))
+        return OneShot("modules", lambda: modules.module_items(it, owner, named, recurse), it.site(node))
 
     def _library_part(owner: Instance) -> Value:
         return Unknown(modules_leaves(owner))

@@ -41,7 +41,7 @@ def plain_argument(value: Value) -> object:
 
 def _bound(signature: tuple[str, ...], arguments: Arguments) -> dict[str, object]:
     bound: dict[str, object] = {}
-    for name, value in zip(signature, arguments.positional):
+    for name, value in zip(signature, arguments.positional, strict=False):
         bound[name] = plain_argument(value)
     bound.update({key: plain_argument(value) for key, value in arguments.keywords.items()})
     if arguments.open:
