@@ -164,7 +164,8 @@ def _deps(run: Run, value: Value) -> frozenset[Leaf]:
 def _probe(run: Run, model: Instance) -> frozenset[Leaf]:
     """What the forward of a model uses, found by calling it with unknown arguments (and taking that back)."""
     it = run.interpreter
-    if model.site is None or attributes.user_method(model, "forward") is None:
+    library = isinstance(model.cls, LibraryClass) and model.cls.qualified_name.startswith("torch.nn.")
+    if model.site is None or not (library or attributes.user_method(model, "forward")):
         return frozenset()
     mark, saved = it.heap.mark(), it.events
     it.events = []

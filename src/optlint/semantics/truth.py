@@ -27,6 +27,9 @@ from optlint.semantics.values import (
     LibraryClass,
     Method,
     Obj,
+    OneShot,
+    Optimizer,
+    Partial,
     Text,
     Unknown,
     UserClass,
@@ -69,11 +72,30 @@ def truth(value: Value) -> bool | None:
         return _size_truth(items.values, items.open)
     if isinstance(value, DictObj):
         return _size_truth(tuple(value.entries.values.values()), value.entries.open)
-    if isinstance(value, (Function, Method, UserClass, LibraryClass, External)):
+    if isinstance(value, (Function, Method, UserClass, LibraryClass, External, OneShot, Optimizer, Partial)):
         return True
-    if isinstance(value, Instance):
-        return True if isinstance(value.cls, LibraryClass) or not value.cls.has_unknown_base() else None
-    return None
+    return _instance_truth(value) if isinstance(value, Instance) else None
+
+
+def _instance_truth(value: Instance) -> bool | None:
+    """An object is true unless it has a length, as a ``ModuleList`` has, or says itself what it is."""
+    if isinstance(value.cls, LibraryClass):
+        if value.cls.name not in _SIZED or not value.cls.qualified_name.startswith("torch.nn."):
+            return True
+        return _size_truth(tuple(member for _, member in value.members()), value.open)
+    if value.cls.has_unknown_base():
+        return None
+    own = {name for base in value.cls.order() if isinstance(base, UserClass) for name in base.slots}
+    return None if own & {"__bool__", "__len__"} or set(value.cls.library_bases()) & _SIZED_BASES else True
+
+
+#: Containers of torch, and bases, whose truth is their size.
+_SIZED = frozenset({"ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict"})
+_SIZED_BASES = frozenset(
+    {"builtins.list", "builtins.dict", "builtins.set", "collections.OrderedDict", "collections.UserDict",
+     "collections.UserList"}
+    | {f"torch.nn.{name}" for name in _SIZED}
+)  # fmt: skip
 
 
 def _size_truth(values: tuple[Value, ...], more: bool) -> bool | None:
