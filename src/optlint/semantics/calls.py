@@ -19,6 +19,7 @@ from optlint.semantics import (
     modules,
 )
 from optlint.semantics.libraries import (
+    keras_graph,
     keras_models,
     keras_trainable,
     python_calls,
@@ -257,7 +258,7 @@ def unknown_call(it: Interpreter, arguments: Arguments, function: Value = UNKNOW
     """A call into code that cannot be seen: what it was given may be changed there, its result is unknown."""
     values = arguments.all_values()
     escape(it, values)
-    return expressions.opaque(it, [*values, function])
+    return keras_graph.through_unseen(values) or expressions.opaque(it, [*values, function])
 
 
 def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
@@ -517,8 +518,7 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
         result = _hooked(it, owner, arguments, _forward(it, owner, arguments, node), node)
         it.record(_called(it, owner, arguments, result, it.site(node)))
         return result
-    escape(it, [*arguments.all_values()])
-    return expressions.opaque(it, [owner, *arguments.all_values()])
+    return unknown_call(it, arguments, owner)
 
 
 def _hooked(

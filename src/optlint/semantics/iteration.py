@@ -72,6 +72,8 @@ def take(it: Interpreter, value: Value) -> Items:
         return take_iterator(it, value)
     if isinstance(value, Instance):
         return _instance_items(it, value)
+    if isinstance(value, Symbolic):
+        return Items((value,) * UNKNOWN_ROUNDS, many=True)
     if isinstance(value, UserClass) and enumerations.is_enum(value):
         return enumerations.members(value)
     if isinstance(value, Leaf):

@@ -61,10 +61,14 @@ class NamedParameter:
 
 @dataclass(frozen=True)
 class Listing:
-    """The parameters of a module; ``open``: there may be others."""
+    """The parameters of a module; ``open``: there may be others.
+
+    ``doubtful``: it has attributes of which nothing is known; one of them may be a module.
+    """
 
     parameters: tuple[NamedParameter, ...]
     open: bool
+    doubtful: bool = False
 
 
 def is_container(value: Value, *names: str) -> bool:
@@ -93,7 +97,7 @@ def parameters(it: Interpreter, module: Instance, recurse: bool = True) -> Listi
     found: dict[int, NamedParameter] = {}
     state = _Walk(it, found, recurse)
     state.visit(module, (), (), True, frozenset())
-    return Listing(tuple(found.values()), state.open)
+    return Listing(tuple(found.values()), state.open, state.doubtful)
 
 
 class _Walk:
@@ -102,6 +106,7 @@ class _Walk:
         self.found = found
         self.recurse = recurse
         self.open = False
+        self.doubtful = False
 
     def visit(
         self,
@@ -129,8 +134,9 @@ class _Walk:
                         self.found[id(option)] = entry
                 elif self.recurse and families.is_module(self.it, option) and isinstance(option, Instance):
                     self.visit(option, (*path, name), extended, sure, seen)
-                elif isinstance(option, Unknown) and isinstance(value, Choice):
-                    self.open = True
+                elif isinstance(option, Unknown):
+                    self.doubtful = True
+                    self.open = self.open or isinstance(value, Choice)
 
 
 def _own_first(it: Interpreter, module: Instance) -> list[tuple[str, Value]]:
@@ -184,6 +190,11 @@ def parameter_items(it: Interpreter, module: Instance, named: bool, recurse: boo
         if named:
             value = Container("tuple", Items((_text(entry.pieces), entry.leaf)))
         values.append(value if entry.certain else join_values([value, ABSENT]))
+    if listing.doubtful:
+        hidden: Value = Leaf(module.site, is_parameter=True, requires_grad=None, fresh=False)
+        if named:
+            hidden = Container("tuple", Items((Text((None,)), hidden)))
+        values.append(Choice((hidden, ABSENT)))
     return Items(tuple(values), listing.open)
 
 

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.semantics.values import (
+    TRUE,
+    UNKNOWN,
     Arguments,
+    Choice,
     Const,
     Container,
     DictObj,
     Instance,
+    LibraryClass,
     Value,
 )
 
@@ -44,6 +48,8 @@ def has_symbolic(values: Iterable[Value]) -> bool:
             return True
         if isinstance(value, Container) and has_symbolic(value.items.values):
             return True
+        if isinstance(value, Choice) and has_symbolic(value.options):
+            return True
         if isinstance(value, DictObj) and has_symbolic(value.entries.values.values()):
             return True
     return False
@@ -60,12 +66,38 @@ def merge(values: Iterable[Value]) -> Symbolic:
         elif isinstance(value, DictObj):
             complete = complete and not value.entries.open
             value = merge(tuple(value.entries.values.values()))
+        elif isinstance(value, Choice):
+            value = _either(value)
         if isinstance(value, Symbolic):
             layers.extend(layer for layer in value.layers if layer not in layers)
             complete, many = complete and value.complete, many or value.many
         elif not isinstance(value, Const):
             complete = False
     return Symbolic(tuple(layers), complete, many)
+
+
+def _either(choice: Choice) -> Symbolic:
+    """A tensor that went one of several ways: through any of their layers, and nobody can count them."""
+    ways = [merge([option]) for option in choice.options]
+    union = merge(ways)
+    return Symbolic(union.layers, union.complete, union.many or any(way != ways[0] for way in ways))
+
+
+def unseen_layer() -> Instance:
+    """What stands for the layers, one or many, that code which cannot be seen puts into a model."""
+    layer = Instance(LibraryClass("keras.layers.Unseen"))
+    layer.slots.update({"trainable": TRUE, "#weights": None, "#name": UNKNOWN})
+    return layer
+
+
+def through_unseen(values: Sequence[Value]) -> Symbolic | None:
+    """What code that cannot be seen makes of symbolic tensors; None when it is given none."""
+    if not has_symbolic(values):
+        return None
+    before = merge(value for value in values if has_symbolic([value]))
+    layer = unseen_layer()
+    layer.slots["#built"] = True
+    return Symbolic((*before.layers, layer), before.complete, True)
 
 
 def combined(values: Iterable[Value]) -> Symbolic | None:

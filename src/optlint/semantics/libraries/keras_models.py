@@ -30,6 +30,7 @@ from optlint.semantics.values import (
     LibraryClass,
     Method,
     Text,
+    Unknown,
     UserClass,
     Value,
 )
@@ -42,6 +43,8 @@ _COMPOSITES = frozenset({
     "MultiHeadAttention", "GroupQueryAttention", "Bidirectional", "TimeDistributed", "RNN", "Wrapper", "Sequential",
     "Model",
 })  # fmt: skip
+#: Arguments by which a first layer says what its inputs look like.
+_SHAPES = frozenset({"input_shape", "input_dim", "batch_input_shape"})
 #: What these make holds no layers, and what it is given stays as it is.
 _INERT = (
     "keras.losses.", "keras.metrics.", "keras.optimizers.", "keras.initializers.", "keras.regularizers.",
@@ -120,6 +123,7 @@ def _make_layer(
     known = {k: v.value if isinstance(v, Const) else None for k, v in arguments.keywords.items()}
     layer.slots["#weights"] = keras_layers.has_weights(last, known) if keras_layers.layer(name) else None
     layer.slots["#name"] = _given_name(arguments)
+    layer.slots["#shaped"] = last == "InputLayer" or not _SHAPES.isdisjoint(arguments.keywords)
     flag = arguments.keywords.get("trainable", UNKNOWN if arguments.open else TRUE)
     if flag == FALSE and last in _COMPOSITES:
         flag = UNKNOWN
@@ -164,12 +168,13 @@ def initialise(it: Interpreter, model: Instance, base: str, arguments: Arguments
     flag = arguments.keywords.get("trainable", UNKNOWN if arguments.open else TRUE)
     it.heap.set(model.slots, "trainable", flag if flag in (TRUE, FALSE) else UNKNOWN)
     it.heap.set(model.slots, "#name", _given_name(arguments))
+    it.heap.set(model.slots, "#made_in", it.entry)
     if last == "Sequential":
         given = arguments.get(0, "layers")
         items = Items() if given is None or given == NONE else iteration.take(it, given)
-        layers = tuple(value for value in items.values if not isinstance(value, Symbolic))
-        it.heap.set(model.slots, "#layers", Items(layers, items.open or arguments.open, items.many))
-        _settle(it, model, layers)
+        it.heap.set(model.slots, "#layers", Items((), items.open or arguments.open, items.many))
+        for value in items.values:
+            _append(it, model, value)
         return
     if keras_layers.layer(base) is not None and last != "Layer":
         known = {k: v.value if isinstance(v, Const) else None for k, v in arguments.keywords.items()}
@@ -189,12 +194,21 @@ def _given_name(arguments: Arguments) -> Value:
     return arguments.keywords.get("name", UNKNOWN if arguments.open else NONE)
 
 
-def _settle(it: Interpreter, model: Instance, layers: tuple[Value, ...]) -> None:
-    """Layers become part of a sequential model; one that is part of two has no output of its own."""
-    for layer in layers:
-        if isinstance(layer, Instance):
-            home = model if layer.slots.get("#home") in (None, model) else UNKNOWN
-            it.heap.set(layer.slots, "#home", home)
+def _append(it: Interpreter, model: Instance, value: Value) -> None:
+    """A layer becomes the last one of a sequential model; it is built at once when the shape of inputs is known."""
+    if isinstance(value, Symbolic) or (isinstance(value, Instance) and value.slots.get("#shaped")):
+        it.heap.set(model.slots, "#shaped", True)
+    if isinstance(value, Symbolic):
+        return
+    layer = keras_graph.unseen_layer() if isinstance(value, Unknown) else value
+    items = layers_of(model)
+    it.heap.set(model.slots, "#layers", Items((*items.values, layer), items.open, items.many))
+    if not isinstance(layer, Instance):
+        return
+    # A layer that is part of two models has no output of its own.
+    it.heap.set(layer.slots, "#home", model if layer.slots.get("#home") in (None, model) else UNKNOWN)
+    if model.slots.get("#shaped") is True:
+        keras_trainable.build(it, layer)
 
 
 # -- attributes ------------------------------------------------------------------------------------------------------
@@ -279,7 +293,7 @@ def call_method(
         it.heap.set(owner.slots, "#compiled", "frozen" if frozen else "trainable")
         return NONE
     if name == "add":
-        return _add(it, owner, arguments, node)
+        return _add(it, owner, arguments)
     if name == "pop":
         return _pop(it, owner)
     if name in ("add_weight", "add_variable"):
@@ -295,12 +309,8 @@ def call_method(
     return UNKNOWN if name in _NEUTRAL else None
 
 
-def _add(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
-    items = layers_of(owner)
-    added = arguments.get(0, "layer") or UNKNOWN
-    if not isinstance(added, Symbolic):
-        it.heap.set(owner.slots, "#layers", Items((*items.values, added), items.open, items.many))
-        _settle(it, owner, (added,))
+def _add(it: Interpreter, owner: Instance, arguments: Arguments) -> Value:
+    _append(it, owner, arguments.get(0, "layer") or UNKNOWN)
     return NONE
 
 

@@ -24,6 +24,7 @@ from optlint.semantics.values import (
     Function,
     Instance,
     Items,
+    LibraryClass,
     Unknown,
     UserClass,
     Value,
@@ -84,6 +85,9 @@ def is_layer(value: Value) -> bool:
 def layers_of(model: Instance) -> Items:
     """The layers directly inside a model or layer; ``open`` when there may be others."""
     listed = model.slots.get("#layers")
+    if not isinstance(listed, Items) and isinstance(model.cls, LibraryClass):
+        if families.keras_kind(model.cls) == "model":
+            return Items((), True)
     if isinstance(listed, Items):
         if isinstance(model.cls, UserClass):
             own = _attribute_layers(model)
@@ -167,6 +171,8 @@ def set_trainable(it: Interpreter, owner: Instance, value: Value, site: Site) ->
     flag = truth.truth(value)
     if flag is not False:
         it.record(events.KerasReleased(site, bool(it.conditional), it.entry))
+        if owner.slots.get("#escaped"):
+            release_unknown(it, value)  # code that is not seen may have put it into other models
     _set(it, owner, UNKNOWN if flag is None else Const(flag), next(it.moments), site, 0)
 
 
@@ -236,6 +242,12 @@ def _is_frozen(layer: Instance) -> bool:
     return bool(layer.slots.get("trainable") == FALSE)
 
 
+def _frozen_when_built(layer: Instance) -> bool:
+    """Whether it was frozen when all its weights were there: then none of them trains, whatever they are."""
+    mark = layer.slots.get("#frozen_at")
+    return _is_frozen(layer) and isinstance(mark, FrozenMark) and mark.built
+
+
 def _can_be_judged(owner: Instance) -> bool:
     """Whether all that decides is seen: no code that is not seen has it, and its class has no say of its own."""
     from optlint.semantics import attributes
@@ -249,7 +261,8 @@ def _why(it: Interpreter, model: Instance, layers: list[Instance], by: str) -> e
     marks = [layer.slots.get("#frozen_at") for layer in layers]
     known = [mark for mark in marks if isinstance(mark, FrozenMark)]
     earliest = min(mark.order for mark in known) if len(known) == len(marks) else 0
-    if earliest < _last_doubt(it) or any(mark.entry not in (0, it.entry) for mark in known):
+    certain = (0, it.entry, model.slots.get("#made_in"))
+    if earliest < _last_doubt(it) or any(mark.entry not in certain for mark in known):
         return None
     last = max(known, key=lambda mark: mark.order, default=None)
     site = model.site if last is None else last.site
@@ -291,8 +304,7 @@ def _parts(it: Interpreter, owner: Instance, depth: int) -> Iterator[Instance | 
 
 def _of_users(it: Interpreter, child: Instance, depth: int) -> Iterator[Instance | None]:
     """A layer or model of the user's class inside another."""
-    frozen = child.slots.get("#frozen_at")
-    if _is_frozen(child) and isinstance(frozen, FrozenMark) and frozen.built:
+    if _frozen_when_built(child):
         yield child  # everything it has was there, and was frozen with it
         yield from _released(_parts(it, child, depth))
         return
@@ -322,7 +334,7 @@ def _of_library(it: Interpreter, child: Instance, depth: int) -> Iterator[Instan
     inner = child.slots.get("#inner")
     if not isinstance(inner, Items) or not inner.values:
         if weights is not False:
-            yield child if weights else None
+            yield child if weights or _frozen_when_built(child) else None
         return
     parts = list(_parts(it, child, depth))
     if None in parts:
