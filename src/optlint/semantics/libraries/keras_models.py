@@ -421,7 +421,7 @@ def is_instance(value: Instance, name: str) -> bool | None:
     if own == wanted:
         return True
     # Which of them derive from each other differs between versions: Conv2DTranspose and Conv2D, LSTM and RNN.
-    related = wanted in own or wanted in ("RNN", "Wrapper", "Functional") or own == "Inner"
+    related = wanted in own or wanted in ("RNN", "Wrapper", "Functional") or own in ("Inner", "Unseen")
     return None if related else False
 
 
