@@ -16,6 +16,7 @@ from optlint.semantics import assignment, expressions, functions, imports, itera
 from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Context, Exits, Frame, Loop
 from optlint.semantics.heap import Heap
+from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -48,7 +49,7 @@ _REGISTERS = re.compile(r"@[\w.]*regist", re.IGNORECASE)
 
 
 class BudgetExceeded(Exception):
-    """The run was longer than ``MAX_STEPS``."""
+    """The run was longer than it may be (``MAX_STEPS``, ``roots.MAX_SIDE_STEPS``, ``MAX_WORK``)."""
 
 
 class Lazy(Obj):
@@ -79,6 +80,7 @@ class Interpreter:
         self.entered: set[cst.CSTNode] = set()
         self.conditional = 0
         self.steps = 0
+        self.max_steps = MAX_STEPS
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
         #: Enclosing loops whose rounds are not all run: a counter in them has any value.
@@ -108,7 +110,7 @@ class Interpreter:
     def step(self) -> None:
         """Count one step; raises ``BudgetExceeded`` when the run has had its share."""
         self.steps += 1
-        if self.steps > MAX_STEPS or self.heap.work > MAX_WORK:
+        if self.steps > self.max_steps or self.heap.work > MAX_WORK:
             raise BudgetExceeded
 
     def site(self, node: cst.CSTNode) -> Site:
@@ -506,9 +508,11 @@ class Interpreter:
 
     def _while_rounds(self, node: cst.While, loop: Loop, counted: bool) -> bool:
         live = True
+        recorded = len(self.events)
         for _ in range(iteration.MAX_RANGE if counted else UNKNOWN_ROUNDS):
             if not live:
-                break
+                return False
+            recorded = len(self.events)
             loop.continues = Exits(self.heap)
             self.frame.loops.append(loop)
             try:
@@ -519,7 +523,8 @@ class Interpreter:
             loop.continues.close(live)
             live = live or again
             if live and truth.truth(expressions.evaluate(self, node.test)) is False:
-                break
+                return True
+        keras_trainable.goes_on(self, self.events[recorded:])
         return live
 
     def _with(self, node: cst.With) -> bool:

@@ -27,6 +27,7 @@ _COLLECTS_ANY = re.compile(r"\bvars\([\s\S]*\.is_leaf\b|__dict__[\s\S]*\.is_leaf
 _REGISTERS = re.compile(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
 _IMPORTS_SIBLINGS = re.compile(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
 _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
+_PROJECT_MARKS = (".git", "pyproject.toml", "setup.py")
 #: A larger file is not followed into.
 MAX_FILE_BYTES = 1_500_000
 
@@ -210,20 +211,26 @@ def _module_file(root: str, name: str) -> str | None:
 
 
 def _folders_above(folder: str) -> list[str]:
-    """The folder and those above it up to the project's root, each perhaps with a ``src`` folder."""
+    """The folder and those above it up to the project's root, each perhaps with a ``src`` folder.
+
+    Where nothing marks the root of a project, only the package that the folder is in and what lies around it counts.
+    """
     folders: list[str] = []
+    unmarked = 2
+    inside_package = True
     for _ in range(MAX_PARENTS):
         folders.append(folder)
-        if os.path.isdir(os.path.join(folder, "src")):
-            folders.append(os.path.join(folder, "src"))
-        marked = any(
-            os.path.exists(os.path.join(folder, mark)) for mark in (".git", "pyproject.toml", "setup.py")
-        )
+        inside_package = inside_package and os.path.isfile(os.path.join(folder, "__init__.py"))
+        if inside_package:
+            unmarked = len(folders) + 1
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in _PROJECT_MARKS):
+            break
         parent = os.path.dirname(folder)
-        if marked or parent == folder:
+        if parent == folder or len(folders) == MAX_PARENTS:
+            folders = folders[:unmarked]
             break
         folder = parent
-    return folders
+    return [place for above in folders for place in (above, os.path.join(above, "src")) if os.path.isdir(place)]
 
 
 def _python_files(folder: str) -> list[str]:

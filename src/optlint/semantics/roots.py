@@ -14,7 +14,7 @@ import libcst as cst
 from optlint.semantics import attributes, calls, expressions, families, functions
 from optlint.semantics.events import Returned
 from optlint.semantics.frame import Context, Frame
-from optlint.semantics.interpreter import BudgetExceeded, Interpreter
+from optlint.semantics.interpreter import MAX_STEPS, BudgetExceeded, Interpreter
 from optlint.semantics.libraries import tensor_calls
 from optlint.semantics.program import Run
 from optlint.semantics.values import (
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 #: Runs begun in one file; a generated file with thousands of functions is cut here.
 MAX_RUNS = 300
 #: Steps of all runs of one file together.
-MAX_FILE_STEPS = 400_000
+MAX_FILE_STEPS = 120_000
+#: Steps of a run that begins in a function or class of which the module body made no use.
+MAX_SIDE_STEPS = 20_000
 
 #: A function or class without any of these words cannot hold what the rules look for.
 _RELEVANT = re.compile(
@@ -87,6 +89,7 @@ def _run(
     """One run from a clean list of events; its effects are taken back unless ``keep``."""
     it.events = []
     it.steps = 0
+    it.max_steps = MAX_STEPS if keep else MAX_SIDE_STEPS
     it.heap.work = 0
     it.catching = 0
     it.unknown_rounds = 0
