@@ -52,7 +52,7 @@ def _with_deep_stack(action: object) -> None:
     old_limit, old_stack = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)
     sys.setrecursionlimit(max(old_limit, _RECURSION_LIMIT))
     try:
-        thread = threading.Thread(target=body)
+        thread = threading.Thread(target=body, daemon=True)
         thread.start()
         thread.join()
     finally:

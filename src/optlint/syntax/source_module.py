@@ -178,6 +178,9 @@ def _definition_name(nodes: Sequence[ast.stmt]) -> str | None:
 def _deeper_than(nodes: Sequence[ast.AST], limit: int) -> bool:
     level: list[ast.AST] = list(nodes)
     for _ in range(limit):
+        # Python keeps `a and b and …` flat, libcst nests it.
+        if any(isinstance(node, ast.BoolOp) and len(node.values) > limit for node in level):
+            return True
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
             return False
