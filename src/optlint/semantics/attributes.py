@@ -273,10 +273,12 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         from optlint.semantics.values import Groups
 
         it.heap.set(owner.slots, "groups", Groups((), True))
-    elif name == "trainable" and isinstance(owner, (Unknown, Method)):
+    elif isinstance(owner, (Unknown, Method, External)):
         from optlint.semantics.libraries import keras_trainable
 
-        keras_trainable.release_unknown(it, value)
+        if name == "trainable":
+            keras_trainable.release_unknown(it, value)
+        keras_trainable.kept_by_unknown(it, value)
 
 
 def set_instance_attribute(

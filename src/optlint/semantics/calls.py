@@ -286,6 +286,8 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
             _escape_instance(it, value, depth)
         elif isinstance(value, Method) and isinstance(value.receiver, (Instance, Optimizer)) and depth < 4:
             escape(it, [value.receiver], depth + 1)
+        elif isinstance(value, Function):
+            keras_trainable.may_be_called(it, value)
 
 
 def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:

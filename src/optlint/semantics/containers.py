@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from optlint.semantics import enumerations, modules
+from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
@@ -19,10 +20,12 @@ from optlint.semantics.values import (
     Container,
     DictObj,
     Entries,
+    External,
     Flow,
     Instance,
     Items,
     Leaf,
+    Method,
     Obj,
     OneShot,
     Unknown,
@@ -214,6 +217,8 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
         _set_element(it, container, key, value)
     elif isinstance(container, Instance):
         _set_module_element(it, container, key, value)
+    elif isinstance(container, (Unknown, Method, External)):
+        keras_trainable.kept_by_unknown(it, value)
 
 
 def _set_in_owner(it: Interpreter, table: DictObj, name: Any, value: Value) -> None:
@@ -359,9 +364,10 @@ def _extend(it: Interpreter, owner: Container, arguments: Arguments) -> Value:
 def _pop(it: Interpreter, owner: Container, arguments: Arguments) -> Value:
     items = owner.items
     where = arguments.get(0, "index") or Const(-1)
-    if items.many or items.open or not items.values or not isinstance(where, Const):
+    unsure = items.many or items.open or _places_unsure(items)
+    if unsure or not items.values or not isinstance(where, Const):
         put(it, owner, Items(tuple(join_values([v, ABSENT]) for v in items.values), items.open, items.many))
-        return join_values([*items.values, UNKNOWN]) if items.values else UNKNOWN
+        return join_values([*(o for v in items.values for o in options(v)), UNKNOWN])
     values = list(items.values)
     if not isinstance(where.value, int) or not -len(values) <= where.value < len(values):
         return UNKNOWN

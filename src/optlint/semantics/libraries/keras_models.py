@@ -349,7 +349,8 @@ def _released_meanwhile(values: Sequence[Value]) -> bool:
         classes = (
             value.cls.order() if isinstance(value, Instance) and isinstance(value.cls, UserClass) else ()
         )
-        if any(isinstance(c, UserClass) and "trainable" in c.context.part.code(c.node) for c in classes):
+        codes = (c.context.part.code(c.node) for c in classes if isinstance(c, UserClass))
+        if any(map(keras_trainable.sets_flags, codes)):
             return True
     return False
 

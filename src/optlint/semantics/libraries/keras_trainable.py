@@ -7,7 +7,7 @@ and ``attributes`` ask; it must not know how a model is trained.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -40,6 +40,8 @@ MAX_DEPTH = 12
 _BUILT_LATE = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
 #: Properties that decide what an optimizer is given; a class that has its own is not judged.
 _DECIDING = ("trainable", "trainable_variables", "trainable_weights")
+#: Code that sets flags.
+_SETS_FLAGS = re.compile(r"\.trainable\s*=(?!=)|[\"']trainable[\"']")
 #: Ways to get weights that are not seen as attributes.
 _HIDDEN_WEIGHTS = re.compile(r"add_weight|add_variable|Variable\(|_layers\b|_trackables|_track")
 
@@ -180,6 +182,32 @@ def release_unknown(it: Interpreter, value: Value) -> None:
     """``x.trainable = value`` where ``x`` may be any layer: what was frozen before may be trainable again."""
     if truth.truth(value) is not False:
         it.heap.set(it.doubts, "released", Const(next(it.moments)))
+
+
+def kept_by_unknown(it: Interpreter, value: Value) -> None:
+    """A layer is kept by an object that is not known: code that cannot be seen can reach it there."""
+    from optlint.semantics import calls
+
+    for option in options(value):
+        if is_layer(option):
+            calls.escape(it, [option])
+
+
+def may_be_called(it: Interpreter, function: Function) -> None:
+    """Code that cannot be seen gets a function: if that sets flags, nobody knows when."""
+    if sets_flags(function.context.part.code(function.node)):
+        release_unknown(it, UNKNOWN)
+
+
+def sets_flags(code: str) -> bool:
+    """Whether a piece of code sets ``trainable`` of something."""
+    return _SETS_FLAGS.search(code) is not None
+
+
+def goes_on(it: Interpreter, last_round: Sequence[events.Event]) -> None:
+    """A loop may run for more rounds than were followed: if the last one set flags, others may set more."""
+    if any(isinstance(event, events.KerasReleased) for event in last_round):
+        release_unknown(it, UNKNOWN)
 
 
 def _set(it: Interpreter, owner: Instance, wanted: Value, order: int, site: Site, depth: int) -> None:
