@@ -92,6 +92,8 @@ class Interpreter:
         #: How many enclosing ``try`` and ``with`` statements take the error that an empty list raises.
         self.catching = 0
         self.keras_3 = False
+        #: Keras 3 on TensorFlow skips setting ``trainable`` to the value that it has; elsewhere it does not.
+        self.skips_same_flag = False
         #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
         self.entry = 0
         #: Grows with each flag that is set; tells which was set last.

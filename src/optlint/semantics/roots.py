@@ -48,12 +48,17 @@ _RELEVANT = re.compile(
     r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\("
 )
 
-#: Names that only Keras 3 has.
+#: Names that only Keras 3 has; `KERAS_BACKEND` and `keras.src` are older.
 _KERAS_3 = re.compile(
-    r"KERAS_BACKEND|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b|keras\.src\b"
+    r"KERAS_BACKEND[^\n]*(?:torch|jax)|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b"
 )
 
 _TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
+
+#: Signs that Keras runs on something else than TensorFlow.
+_OTHER_BACKEND = re.compile(
+    r"KERAS_BACKEND[^\n]*(?:torch|jax)|^\s*(?:import|from) (?:torch|jax)\b", re.MULTILINE
+)
 
 Checker = Callable[[Run], None]
 
@@ -61,6 +66,7 @@ Checker = Callable[[Run], None]
 def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> None:
     """Run the file from each of its roots and call ``check`` with what happened in each run."""
     it.keras_3 = _KERAS_3.search(source.text) is not None
+    it.skips_same_flag = it.keras_3 and _OTHER_BACKEND.search(source.text) is None
     namespace = Namespace(path)
     it.namespaces[path] = namespace
     it.sources[path] = source
