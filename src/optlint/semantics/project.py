@@ -230,7 +230,9 @@ def _folders_above(folder: str) -> list[str]:
             folders = folders[:unmarked]
             break
         folder = parent
-    return [place for above in folders for place in (above, os.path.join(above, "src")) if os.path.isdir(place)]
+    return [
+        place for above in folders for place in (above, os.path.join(above, "src")) if os.path.isdir(place)
+    ]
 
 
 def _python_files(folder: str) -> list[str]:
