@@ -30,6 +30,7 @@ step, and an optimizer passes over them without a word; they keep their initial 
 import torch
 from torch import nn
 
+
 class Gate(nn.Module):
     def __init__(self):
         super().__init__()
@@ -43,6 +44,7 @@ class Gate(nn.Module):
     good = """\
 import torch
 from torch import nn
+
 
 class Gate(nn.Module):
     def __init__(self):

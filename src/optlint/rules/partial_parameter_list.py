@@ -32,6 +32,7 @@ by `optimizer.zero_grad()` either, so it grows from step to step."""
 import torch
 from torch import nn, optim
 
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -39,6 +40,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.linear(x)
+
 
 model = Net()
 optimizer = optim.Adam([model.linear.weight])
@@ -52,6 +54,7 @@ for _ in range(3):
 import torch
 from torch import nn, optim
 
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -59,6 +62,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.linear(x)
+
 
 model = Net()
 optimizer = optim.Adam(model.parameters())

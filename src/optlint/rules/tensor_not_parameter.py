@@ -30,6 +30,7 @@ If it is the model's only weight, the optimizer raises `ValueError: optimizer go
 import torch
 from torch import nn
 
+
 class Scale(nn.Module):
     def __init__(self):
         super().__init__()
@@ -41,6 +42,7 @@ class Scale(nn.Module):
     good = """\
 import torch
 from torch import nn
+
 
 class Scale(nn.Module):
     def __init__(self):
