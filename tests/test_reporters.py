@@ -59,7 +59,7 @@ class Net(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(1))
 """
-FILES = {"/work/train.py": TRAIN, "/work/lib/model.py": MODEL}
+FILES = {"/project/train.py": TRAIN, "/project/lib/model.py": MODEL}
 
 PARTIAL = Finding(
     code="OPT102",
@@ -94,8 +94,8 @@ FAULT = Finding(
     span=Span(1, 1, 1, 1),
 )
 NOTE = Note("old.py", 3, "needs a newer Python")
-REPORT = Report(folder="/work", files=12, findings=(PARTIAL, EMPTY), errors=(NOTE,), notes=(NOTE,))
-CLEAN = Report(folder="/work", files=3, findings=())
+REPORT = Report(folder="/project", files=12, findings=(PARTIAL, EMPTY), errors=(NOTE,), notes=(NOTE,))
+CLEAN = Report(folder="/project", files=3, findings=())
 
 
 class Terminal(io.StringIO):
@@ -146,7 +146,7 @@ def test_json() -> None:
 
 @pytest.mark.parametrize("output_format", ["full", "concise"])
 def test_statistics(output_format: str) -> None:
-    report = Report("/work", 2, (PARTIAL, EMPTY, PARTIAL))
+    report = Report("/project", 2, (PARTIAL, EMPTY, PARTIAL))
     text = shown(report, output_format, Style(summary=False, statistics=True))
     assert text == "2  OPT102  partial-parameter-list\n1  OPT101  empty-parameter-list\n"
 
@@ -172,7 +172,7 @@ def test_nothing_but_findings_in_concise() -> None:
 
 
 def test_a_finding_about_the_whole_file_has_no_frame() -> None:
-    assert " | " not in shown(Report("/work", 1, (FAULT,)))
+    assert " | " not in shown(Report("/project", 1, (FAULT,)))
 
 
 def test_a_file_that_is_gone_leaves_the_message() -> None:
@@ -195,7 +195,7 @@ def test_nothing_in_a_file_can_write_to_the_terminal() -> None:
     )
     for output_format in ("full", "concise", "json"):
         stream = io.StringIO()
-        write(Report("/work", 1, (finding,)), output_format, stream, Style(), lambda path: hostile)
+        write(Report("/project", 1, (finding,)), output_format, stream, Style(), lambda path: hostile)
         assert not set(stream.getvalue()) & set("\x1b\x07\x9b\u202e")
 
 
