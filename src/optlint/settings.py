@@ -241,8 +241,8 @@ def _load_toml(path: str) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # Not UTF-8, or not TOML.
         raise SettingsError(f"{path}: is not valid TOML: {error}") from error
-        raise SettingsError(f"{path}: is not valid TOML: {error}") from error
     return table
+
 
 class _Reader:
     """Turns one table into settings; each method checks one shape and names the key that is wrong."""
