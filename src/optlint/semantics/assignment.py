@@ -14,7 +14,6 @@ from optlint.semantics.values import (
     Const,
     Container,
     DictObj,
-    Entries,
     Flow,
     Instance,
     Leaf,
@@ -166,6 +165,3 @@ def pattern_names(pattern: Any) -> Iterator[str]:
     for child in getattr(pattern, "children", ()):
         if isinstance(child, (cst.MatchPattern, cst.MatchSequenceElement, cst.MatchKeywordElement)):
             yield from pattern_names(child)
-
-
-__all__ = ["Const", "Entries", "assign", "augment", "delete", "narrow_to", "pattern_names", "target_names"]

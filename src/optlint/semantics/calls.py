@@ -16,7 +16,6 @@ from optlint.semantics import (
     families,
     functions,
     iteration,
-    modules,
 )
 from optlint.semantics.libraries import (
     keras_graph,
@@ -35,7 +34,6 @@ from optlint.semantics.libraries import (
 )
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
-    ABSENT,
     NONE,
     UNKNOWN,
     Arguments,
@@ -556,6 +554,3 @@ def _forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.C
     if method is not None:
         return functions.invoke(it, method, arguments, owner)
     return torch_modules.forward(it, owner, arguments, node)
-
-
-__all__ = ["ABSENT", "LibraryClass", "Method", "call", "escape", "evaluate_call", "join_values", "modules"]

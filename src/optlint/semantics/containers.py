@@ -27,7 +27,6 @@ from optlint.semantics.values import (
     Leaf,
     Method,
     Obj,
-    OneShot,
     Unknown,
     UserClass,
     Value,
@@ -522,6 +521,3 @@ def _update(it: Interpreter, owner: DictObj, value: Value) -> None:
         else:
             more = True
     it.heap.set(owner.slots, "entries", Entries(merged, more))
-
-
-__all__ = ["OneShot", "SliceKey", "call_dict_method", "call_list_method", "get_item", "set_item"]

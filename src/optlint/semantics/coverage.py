@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics import attributes, calls, events, expressions, families, modules
+from optlint.semantics import attributes, calls, events, expressions, modules
 from optlint.semantics.interpreter import BudgetExceeded
 from optlint.semantics.modules import NamedParameter
 from optlint.semantics.site import Site
@@ -455,6 +455,3 @@ def trained_frozen(run: Run) -> Iterator[events.KerasTrained]:
         if event.frozen.frozen_at not in seen:
             seen.add(event.frozen.frozen_at)
             yield event
-
-
-__all__ = ["CutOff", "LeftOut", "UnregisteredTensor", "families"]

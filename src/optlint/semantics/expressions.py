@@ -766,5 +766,3 @@ _EXPRESSIONS: dict[type, Callable[..., Value]] = {
     cst.Await: _await,
     cst.Yield: _yield,
 }
-
-__all__ = ["External", "cut", "evaluate", "flow", "opaque"]

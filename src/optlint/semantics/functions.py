@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import assignment, enumerations, expressions, families, modules
+from optlint.semantics import enumerations, expressions, families
 from optlint.semantics.events import ModelMade
-from optlint.semantics.frame import Context, Exits, Frame
+from optlint.semantics.frame import Exits, Frame
 from optlint.semantics.libraries import tensor_ops
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -18,7 +18,6 @@ from optlint.semantics.values import (
     NONE,
     UNKNOWN,
     Arguments,
-    Const,
     Container,
     DictObj,
     Entries,
@@ -30,7 +29,6 @@ from optlint.semantics.values import (
     Method,
     OneShot,
     Partial,
-    Unknown,
     UserClass,
     Value,
     join_values,
@@ -330,6 +328,3 @@ def _name_tuple(instance: Instance, cls: UserClass, arguments: Arguments) -> Non
         position = list(cls.slots["#fields"]).index(name)
         value = arguments.get(position, name)
         instance.slots[name] = value if value is not None else (UNKNOWN if default is ABSENT else default)
-
-
-__all__ = ["Const", "Context", "Unknown", "assignment", "modules"]

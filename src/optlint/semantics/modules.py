@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from optlint.semantics import families
 from optlint.semantics.values import (
     ABSENT,
-    UNKNOWN,
     Choice,
     Const,
     Container,
@@ -291,6 +290,3 @@ def reachable_leaves(it: Interpreter, value: Value, depth: int = 0) -> frozenset
     else:
         return frozenset()
     return frozenset().union(*(reachable_leaves(it, member, depth + 1) for member in inner))
-
-
-__all__ = ["UNKNOWN", "Listing", "NamedParameter", "parameters"]

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, calls, expressions, families, functions
 from optlint.semantics.events import Returned
 from optlint.semantics.frame import Context, Frame
@@ -227,6 +225,3 @@ def _follow_lightning(it: Interpreter, instance: Instance) -> None:
     loss = _call_unknown(it, step, instance)
     if loss != NONE and loss != UNKNOWN:
         tensor_calls.record_backward(it, loss, step.node)
-
-
-__all__ = ["cst", "follow"]

@@ -25,12 +25,10 @@ from optlint.semantics.values import (
     Entries,
     External,
     Flow,
-    Function,
     Instance,
     Items,
     Leaf,
     LibraryClass,
-    Method,
     Namespace,
     Obj,
     OneShot,
@@ -767,5 +765,3 @@ _FUNCTIONS: dict[str, Handler] = {
     "tqdm.trange": _range,
     "tqdm.auto.trange": _range,
 }
-
-__all__ = ["Function", "Method", "call", "copied", "is_instance"]

@@ -17,12 +17,8 @@ from optlint.semantics.values import (
     Const,
     Cut,
     Flow,
-    Function,
     Leaf,
-    Method,
-    Unknown,
     Value,
-    join_values,
 )
 
 if TYPE_CHECKING:
@@ -163,6 +159,3 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
         deps &= expressions.sources(it, [inputs])[0]
     certain = frozenset() if opaque else frozenset(deps)
     it.record(events.Backward(it.site(node), bool(it.conditional), certain, frozenset(deps), frozenset(cuts)))
-
-
-__all__ = ["Function", "Method", "Unknown", "join_values"]
