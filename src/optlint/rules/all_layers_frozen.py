@@ -58,7 +58,9 @@ model.fit(x, y)
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each model that is trained while frozen."""
-        for trained in run.trained_frozen():
+        from optlint.semantics.questions.keras_frozen import trained_frozen
+
+        for trained in run.ask(trained_frozen):
             yield self._finding(trained)
 
     def _finding(self, trained: KerasTrained) -> Finding:

@@ -64,7 +64,9 @@ class Gate(nn.Module):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each place that cuts off parameters."""
-        for cut in run.cut_off():
+        from optlint.semantics.questions.cuts import cut_off
+
+        for cut in run.ask(cut_off):
             names = ", ".join(f"`{name}`" for name in cut.names[:3])
             if len(cut.names) > 3:
                 names += f" and {len(cut.names) - 3} more"

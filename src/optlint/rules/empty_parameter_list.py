@@ -52,9 +52,10 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each optimizer whose argument certainly holds nothing."""
-        for built in run.optimizers:
-            if built.empty is not None:
-                yield self._finding(run, built)
+        from optlint.semantics.questions.emptiness import given_nothing
+
+        for built in run.ask(given_nothing):
+            yield self._finding(run, built)
 
     def _finding(self, run: Run, built: OptimizerBuilt) -> Finding:
         assert built.empty is not None

@@ -9,8 +9,8 @@ from optlint.finding import Finding, Severity
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
-    from optlint.semantics.coverage import LeftOut
     from optlint.semantics.program import Run
+    from optlint.semantics.questions.left_out import LeftOut
 
 
 class PartialParameterList(Rule):
@@ -84,7 +84,9 @@ for _ in range(3):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each model of which something is left out."""
-        for left in run.left_out():
+        from optlint.semantics.questions.left_out import left_out
+
+        for left in run.ask(left_out):
             yield self._finding(left)
 
     def _finding(self, left: LeftOut) -> Finding:

@@ -61,7 +61,9 @@ class Scale(nn.Module):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each such tensor."""
-        for tensor in run.unregistered_tensors():
+        from optlint.semantics.questions.raw_tensors import unregistered_tensors
+
+        for tensor in run.ask(unregistered_tensors):
             yield self.finding(
                 tensor.site,
                 message=(

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from optlint.semantics import coverage, families, modules
+from optlint.semantics import families, modules
 from optlint.semantics.events import (
     Backward,
     Event,
     GradientRead,
     HandUpdated,
-    KerasTrained,
     ModelCalled,
     ModelMade,
     OptimizerBuilt,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,10 +47,19 @@ class Run:
     complete: bool = True
     steps: int = 0
     _held_by: dict[int, set[Leaf]] = field(default_factory=dict)
+    _answers: dict[Any, tuple[Any, ...]] = field(default_factory=dict)
 
     def of(self, kind: type[E]) -> Iterator[E]:
         """The events of one kind, in order."""
         return (event for event in self.events if isinstance(event, kind))
+
+    def ask(self, question: Callable[[Run], Iterable[T]]) -> tuple[T, ...]:
+        """The answer to a question of ``optlint.semantics.questions``, worked out once."""
+        answer = self._answers.get(question)
+        if answer is None:
+            self._answers[question] = ()  # a question that asks itself in a circle gets nothing
+            answer = self._answers[question] = tuple(question(self))
+        return answer
 
     # -- optimizers --------------------------------------------------------------------------------------------------
 
@@ -233,11 +242,6 @@ class Run:
                 found.setdefault(leaf, []).append(cut)
         return found
 
-    @cached_property
-    def kept(self) -> frozenset[Leaf]:
-        """Leaves behind numbers that modules keep."""
-        return coverage.kept(self)
-
     def made_elsewhere(self, model: Instance) -> bool:
         """Whether other code of the file makes objects of the class that this run began with, or extends it."""
         return self.root == model.cls.name and self._root_is_used
@@ -253,21 +257,3 @@ class Run:
         """Whether another file of the project mentions the attribute together with an optimizer."""
         stem = os.path.splitext(os.path.basename(self.path))[0]
         return self.interpreter.project.mentions(attribute, (stem, model.cls.name), self.path)
-
-    # -- questions of the rules --------------------------------------------------------------------------------------
-
-    def left_out(self) -> Iterator[coverage.LeftOut]:
-        """Parameters that take part in training and that no optimizer holds."""
-        return coverage.left_out(self)
-
-    def unregistered_tensors(self) -> Iterator[coverage.UnregisteredTensor]:
-        """Tensors on modules that want a gradient and are no parameters."""
-        return coverage.unregistered_tensors(self)
-
-    def cut_off(self) -> Iterator[coverage.CutOff]:
-        """Places that cut parameters off from every loss."""
-        return coverage.cut_off(self)
-
-    def trained_frozen(self) -> Iterator[KerasTrained]:
-        """Keras models that were trained while frozen."""
-        return coverage.trained_frozen(self)

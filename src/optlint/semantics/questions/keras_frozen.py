@@ -1,0 +1,26 @@
+"""Keras models that were trained while nothing of them could train (OPT601)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.semantics import events
+from optlint.semantics.site import Site
+
+if TYPE_CHECKING:
+    from optlint.semantics.program import Run
+
+
+def trained_frozen(run: Run) -> Iterator[events.KerasTrained]:
+    """Keras models that were trained while nothing of them could train, once for each place that froze them."""
+    if not run.complete:
+        return
+    seen: set[Site] = set()
+    releases = {event.entry for event in run.of(events.KerasReleased)}
+    for event in run.of(events.KerasTrained):
+        if event.frozen is None or releases - {0, event.frozen.entry}:
+            continue  # a method that others call may release it first
+        if event.frozen.frozen_at not in seen:
+            seen.add(event.frozen.frozen_at)
+            yield event

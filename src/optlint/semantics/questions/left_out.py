@@ -1,0 +1,207 @@
+"""Parameters that take part in training and that no optimizer holds (OPT102).
+
+Everything here needs evidence; a doubt is an empty answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optlint.semantics import attributes, events, modules
+from optlint.semantics.modules import NamedParameter
+from optlint.semantics.questions import causes
+from optlint.semantics.questions.participation import participants, trains
+from optlint.semantics.site import Site
+from optlint.semantics.values import Instance, Leaf, LibraryClass
+
+if TYPE_CHECKING:
+    from optlint.semantics.program import Run
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Parameters of one model that no optimizer holds; ``whole``: all of its parameters."""
+
+    site: Site
+    optimizer_name: str
+    model_name: str
+    variable: str | None
+    names: tuple[str, ...]
+    made: tuple[tuple[str, Site], ...]
+    whole: bool = False
+
+
+def left_out(run: Run) -> Iterator[LeftOut]:
+    """Parameters that take part in training and that no optimizer holds."""
+    if not run.complete or not run.optimizers or run.optimizers_may_hold_more:
+        return
+    loaded = run.loaded()
+    other = causes.explained(run)
+    for model in run.root_models:
+        if model.slots.get("#escaped") or model.slots.get("#copied") or model.slots.get("#pretrained"):
+            continue
+        if attributes.user_method(model, "parameters") or attributes.user_method(model, "named_parameters"):
+            continue  # the class says itself which parameters count
+        listing = run.parameters(model)
+        held = [entry for entry in listing.parameters if entry.leaf in run.held]
+        missing = [
+            entry
+            for entry in listing.parameters
+            if entry.leaf not in run.held and entry.leaf not in other.leaves
+        ]
+        if not missing:
+            continue
+        if held:
+            found = _part_left_out(run, model, listing.parameters, missing, held)
+        else:
+            found = _whole_left_out(run, model, missing, loaded)
+        if found is not None:
+            yield found
+
+
+def _part_left_out(
+    run: Run,
+    model: Instance,
+    everything: tuple[NamedParameter, ...],
+    missing: list[NamedParameter],
+    held: list[NamedParameter],
+) -> LeftOut | None:
+    reached = participants(run, model)
+    guilty = [
+        entry
+        for entry in missing
+        if trains(run, entry)
+        and entry.leaf in reached
+        and (entry.leaf.slots.get("#unfrozen") is True or entry.leaf not in run.loaded_leaves)
+    ]
+    if not guilty or _feature_extraction(run, model, held, missing):
+        return None
+    built = _stepped_after(run, {entry.leaf for entry in guilty}, held) or _holder(run, held)
+    if built is None:
+        return None
+    names = _collapsed(everything, guilty)
+    made = tuple((name, site) for name, site in _made(guilty, names) if site is not None)
+    return LeftOut(
+        built.site, built.optimizer.cls_name, run.class_name(model), run.name_of(model), names, made
+    )
+
+
+def _feature_extraction(
+    run: Run, model: Instance, held: list[NamedParameter], missing: list[NamedParameter]
+) -> bool:
+    """Whether the model's own parts are such that training only the held ones is a common intention."""
+    return any(entry.owner.slots.get("#pretrained") for entry in missing) and all(
+        entry.path[0] not in {other.path[0] for other in held} for entry in missing
+    )
+
+
+def _below(entry: NamedParameter, prefix: tuple[str, ...]) -> bool:
+    return entry.path[: len(prefix)] == prefix
+
+
+def _stepped_after(run: Run, guilty: set[Leaf], held: list[NamedParameter]) -> events.OptimizerBuilt | None:
+    """The optimizer of this model that is stepped after a backward pass that reaches the guilty parameters."""
+    own = {entry.leaf for entry in held}
+    reaches = False
+    for event in run.events:
+        if isinstance(event, events.Backward):
+            reaches = bool(guilty & event.maybe)
+        elif isinstance(event, events.OptimizerStepped) and reaches and own & run.held_by(event.optimizer):
+            return next(built for built in run.optimizers if built.optimizer is event.optimizer)
+    return None
+
+
+def _holder(run: Run, held: list[NamedParameter]) -> events.OptimizerBuilt | None:
+    """The optimizer that holds most of what is held of a model; the last one built where several hold the same."""
+    leaves = {entry.leaf for entry in held}
+    best: tuple[int, events.OptimizerBuilt] | None = None
+    for built in run.optimizers:
+        count = len(leaves & run.held_by(built.optimizer))
+        if count and (best is None or count > best[0]):
+            best = (count, built)
+    return None if best is None else best[1]
+
+
+def _collapsed(everything: tuple[NamedParameter, ...], guilty: list[NamedParameter]) -> tuple[str, ...]:
+    """The shortest names for the guilty parameters: a submodule's where all of it is left out."""
+    chosen = {entry.path for entry in guilty}
+    names: dict[str, None] = {}
+    for entry in guilty:
+        # With nothing else to compare with, a whole network is told by its top-level parts.
+        for depth in range(1, len(entry.path) + 1):
+            prefix = entry.path[:depth]
+            if all(other.path in chosen for other in everything if other.path[:depth] == prefix):
+                names[".".join(prefix)] = None
+                break
+    return tuple(names)
+
+
+def _made(guilty: list[NamedParameter], names: tuple[str, ...]) -> Iterator[tuple[str, Site | None]]:
+    for name in names:
+        path = tuple(name.split("."))
+        first = next(entry for entry in guilty if _below(entry, path))
+        yield name, first.leaf.site
+
+
+def _whole_left_out(
+    run: Run, model: Instance, missing: list[NamedParameter], loaded: set[int]
+) -> LeftOut | None:
+    """A network of which no optimizer holds anything, though it stands behind one that is trained."""
+    if (
+        model.slots.get("#eval")
+        or id(model) in loaded
+        or (not run.is_users(model) and not _has_parameters(missing))
+    ):
+        return None
+    inside = [child for _, child in modules.submodules(run.interpreter, model, True)]
+    if any(id(child) in loaded or child.slots.get("#eval") for child in inside):
+        return None
+    guilty = [entry for entry in missing if trains(run, entry) and entry.leaf in run.certainly_reached]
+    if len(guilty) < len(missing) or (isinstance(model.cls, LibraryClass) and not _sole_variable(run, model)):
+        return None
+    if not _downstream(run, model):
+        return None
+    built = _twice_given(run) or _trained_with(run, model)
+    if built is None:
+        return None
+    name = run.name_of(model) or run.class_name(model)
+    made = ((name, model.site),) if model.site is not None else ()
+    names = _collapsed((), guilty)
+    return LeftOut(built.site, built.optimizer.cls_name, name, name, names, made, whole=True)
+
+
+def _has_parameters(entries: list[NamedParameter]) -> bool:
+    return bool(entries)
+
+
+def _sole_variable(run: Run, model: Instance) -> bool:
+    return run.name_of(model) is not None
+
+
+def _downstream(run: Run, model: Instance) -> bool:
+    """Whether what the model is called on comes from parameters that an optimizer holds."""
+    return any(event.inputs & run.held for event in run.forwards if event.model is model and event.grad)
+
+
+def _twice_given(run: Run) -> events.OptimizerBuilt | None:
+    """The second of two optimizers that hold the same parameters."""
+    seen: list[frozenset[Leaf]] = []
+    for built in run.optimizers:
+        held = frozenset(run.held_by(built.optimizer))
+        if held and held in seen:
+            return built
+        seen.append(held)
+    return None
+
+
+def _trained_with(run: Run, model: Instance) -> events.OptimizerBuilt | None:
+    """The optimizer whose parameters a loss behind the model reaches too."""
+    own = {entry.leaf for entry in run.parameters(model).parameters}
+    for backward in run.backwards:
+        if backward.reached & own:
+            for built in run.optimizers:
+                if run.held_by(built.optimizer) & backward.reached:
+                    return built
+    return None
