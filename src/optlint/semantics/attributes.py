@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -303,17 +304,22 @@ def set_instance_attribute(
     it.record(events.AttributeSet(it.site(node), bool(it.conditional), owner, name, value, constructing))
 
 
-def set_requires_grad(it: Interpreter, leaf: Leaf, wanted: bool | None) -> None:
-    """Set the flag of a leaf; that it was frozen and then unfrozen says that it is meant to train."""
-    if wanted is True and leaf.requires_grad is False:
-        it.heap.set(leaf.slots, "#unfrozen", True)
-    it.heap.set(leaf.slots, "requires_grad", wanted)
+def set_requires_grad(it: Interpreter, flags: Sequence[tuple[Leaf, bool | None]], node: cst.CSTNode) -> None:
+    """Set the flags of leaves; that one was frozen and then unfrozen says that it is meant to train."""
+    for leaf, wanted in flags:
+        if wanted is True and leaf.requires_grad is False:
+            it.heap.set(leaf.slots, "#unfrozen", True)
+        it.heap.set(leaf.slots, "requires_grad", wanted)
+    for outcome in dict.fromkeys(wanted for _, wanted in flags):
+        leaves = frozenset(leaf for leaf, wanted in flags if wanted is outcome)
+        call = functions.called_with_modules(it)
+        it.record(events.FlagSet(it.site(node), bool(it.conditional), leaves, outcome, it.entry, call))
 
 
 def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, node: cst.CSTNode) -> None:
     if name == "requires_grad":
         known = value.value if isinstance(value, Const) and isinstance(value.value, bool) else None
-        set_requires_grad(it, owner, known)
+        set_requires_grad(it, [(owner, known)], node)
     elif name == "data":
         it.record_hand_update(owner, node)
     elif name == "grad" and value != NONE:

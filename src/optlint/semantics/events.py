@@ -108,6 +108,20 @@ class AttributeSet(Event):
 
 
 @dataclass(frozen=True)
+class FlagSet(Event):
+    """``requires_grad`` of ``leaves`` was set to ``wanted`` (None: not known to what).
+
+    ``entry``: in which of the methods that nobody in the file calls; ``call``: the statement that called the function
+    which did it, when that function was handed what it freezes.
+    """
+
+    leaves: frozenset[Leaf]
+    wanted: bool | None
+    entry: int
+    call: Site | None = None
+
+
+@dataclass(frozen=True)
 class ElementAdded(Event):
     """A leaf tensor was put into a list or dict."""
 

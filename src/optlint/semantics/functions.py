@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -25,6 +25,7 @@ from optlint.semantics.values import (
     Function,
     Instance,
     Items,
+    Leaf,
     LibraryClass,
     Method,
     OneShot,
@@ -167,6 +168,31 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         it.frames.pop()
         if with_no_grad is not None:
             it.no_grad.pop()
+
+
+def called_with_modules(it: Interpreter) -> Site | None:
+    """The statement that called the present function, when that was handed modules or tensors to work on."""
+    frames = list(it.frames)
+    while frames and "#node" not in frames[-1].variables:
+        frames.pop()  # the scope of a comprehension
+    if len(frames) < 2:
+        return None
+    inner = frames.pop()
+    node = inner.variables["#node"]
+    while frames and frames[-1].variables.get("#node", node) is node:
+        frames.pop()  # it calls itself on the parts
+    names = [parameter.name.value for parameter in node.params.params]
+    given = [inner.variables.get(name) for name in (names[1:] if inner.receiver is not None else names)]
+    if not frames or not any(_is_handed(it, value) for value in given):
+        return None
+    caller = frames[-1]
+    if caller.statement is None:
+        return None
+    return Site(caller.context.part, caller.statement, caller.statement)
+
+
+def _is_handed(it: Interpreter, value: Any) -> bool:
+    return isinstance(value, (Leaf, OneShot)) or families.is_module(it, value)
 
 
 def _is_placeholder(function: Function) -> bool:

@@ -145,7 +145,7 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
     if isinstance(owner, Leaf):
         if known is True and any(frame.name == "__init__" for frame in it.frames):
             owner.fresh = True  # whatever it is made of, a constructor that wants its gradient means a weight
-        attributes.set_requires_grad(it, owner, known if isinstance(known, bool) else None)
+        attributes.set_requires_grad(it, [(owner, known if isinstance(known, bool) else None)], node)
         return owner
     if owner.deps or wanted == FALSE:
         return owner

@@ -150,9 +150,11 @@ def _requires_grad_(it: Interpreter, owner: Instance, arguments: Arguments, node
 
     wanted = arguments.get(0, "requires_grad")
     known = True if wanted is None else wanted.value if isinstance(wanted, Const) else None
-    for entry in modules.parameters(it, owner).parameters:
-        sure = entry.certain and isinstance(known, bool)
-        attributes.set_requires_grad(it, entry.leaf, bool(known) if sure else None)
+    flags = [
+        (entry.leaf, bool(known) if entry.certain and isinstance(known, bool) else None)
+        for entry in modules.parameters(it, owner).parameters
+    ]
+    attributes.set_requires_grad(it, flags, node)
     return owner
 
 
