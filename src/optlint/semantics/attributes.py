@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import containers, events, families, functions, imports, modules
+from optlint.semantics import containers, events, families, functions, gradients, imports, modules
 from optlint.semantics.libraries import tensor_ops
 from optlint.semantics.values import (
     ABSENT,
@@ -274,7 +274,10 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         from optlint.semantics.values import Groups
 
         it.heap.set(owner.slots, "groups", Groups((), True))
+        gradients.doubt(it, owner)
     elif isinstance(owner, (Unknown, Method, External)):
+        if name == "grad":
+            gradients.doubt_all(it)
         from optlint.semantics.libraries import keras_trainable
 
         if name == "trainable":
@@ -322,5 +325,7 @@ def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, n
         set_requires_grad(it, [(owner, known)], node)
     elif name == "data":
         it.record_hand_update(owner, node)
-    elif name == "grad" and value != NONE:
+    elif name == "grad":
+        gradients.doubt_leaf(it, owner)
+    if name == "grad" and value != NONE:
         it.record(events.GradientRead(it.site(node), bool(it.conditional), owner))

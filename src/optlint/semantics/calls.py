@@ -15,6 +15,7 @@ from optlint.semantics import (
     expressions,
     families,
     functions,
+    gradients,
     iteration,
 )
 from optlint.semantics.libraries import (
@@ -217,6 +218,10 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     """Call a value."""
     it.step()
     if isinstance(function, Choice):
+        if _one_of_several_optimizers(function):
+            for option in options(function):
+                call(it, option, arguments, node)
+            return NONE
         return it.each_option(function, lambda option: call(it, option, arguments, node))
     if isinstance(function, Function):
         return functions.invoke(it, function, arguments)
@@ -241,6 +246,16 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     if isinstance(function, Unknown):
         return unknown_call(it, arguments, function)
     return unknown_call(it, arguments)
+
+
+def _one_of_several_optimizers(function: Choice) -> bool:
+    """``optimizer.step`` of one of two that were built in two branches: whichever it is, it is the same one always."""
+    return all(
+        isinstance(option, Method)
+        and isinstance(option.receiver, Optimizer)
+        and option.name in ("step", "zero_grad")
+        for option in function.options
+    )
 
 
 def merged(first: Arguments, second: Arguments) -> Arguments:
@@ -270,6 +285,9 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, Optimizer):
             groups = value.groups
             it.heap.set(value.slots, "groups", Groups(groups.groups, True))
+            gradients.escaped(it, value)
+        elif isinstance(value, Unknown):
+            gradients.escaped(it, value)
         elif isinstance(value, Container) and depth < 4:
             escape(it, value.items.values, depth + 1)
             if value.kind == "list":
@@ -283,6 +301,7 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, Instance) and value.slots.get("#escaped") is not True:
             _escape_instance(it, value, depth)
         elif isinstance(value, Method) and isinstance(value.receiver, (Instance, Optimizer)) and depth < 4:
+            gradients.escaped(it, value)
             escape(it, [value.receiver], depth + 1)
         elif isinstance(value, Function):
             keras_trainable.may_be_called(it, value)
@@ -325,6 +344,7 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
             return result
     if name.startswith(_BYSTANDERS):
         return Instance(LibraryClass(expressions.BYSTANDER), it.site(node))
+    gradients.heard_of(it, name)
     if is_harmless(name):
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
@@ -411,6 +431,9 @@ def _call_on_unknown(
     it: Interpreter, receiver: Value, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
     values = arguments.all_values()
+    own = torch_optimizers.call_unseen(it, receiver, name, arguments, node)
+    if own is not None:
+        return own
     if name in ("backward", "manual_backward") and values:
         tensor_calls.record_backward(it, values[0], node)
         return NONE

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from optlint.semantics.site import Site
 from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, Value
+
+if TYPE_CHECKING:
+    from optlint.semantics.gradients import Gradients, Subject
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class OptimizerStepped(Event):
     """``optimizer.step()``."""
 
     optimizer: Optimizer
+
+
+@dataclass(frozen=True)
+class Stepped(Event):
+    """A step of an optimizer, or of something from outside that may be one; ``before``: its gradients until then."""
+
+    subject: Subject
+    before: Gradients
 
 
 @dataclass(frozen=True)
@@ -98,16 +110,6 @@ class GradientRead(Event):
 
 
 @dataclass(frozen=True)
-class AttributeSet(Event):
-    """``owner.name = value`` on an instance; ``constructing``: while its constructor runs."""
-
-    owner: Instance
-    name: str
-    value: Value
-    constructing: bool
-
-
-@dataclass(frozen=True)
 class FlagSet(Event):
     """``requires_grad`` of ``leaves`` was set to ``wanted`` (None: not known to what).
 
@@ -119,6 +121,16 @@ class FlagSet(Event):
     wanted: bool | None
     entry: int
     call: Site | None = None
+
+
+@dataclass(frozen=True)
+class AttributeSet(Event):
+    """``owner.name = value`` on an instance; ``constructing``: while its constructor runs."""
+
+    owner: Instance
+    name: str
+    value: Value
+    constructing: bool
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from optlint.semantics.values import (
     Method,
     OneShot,
     Partial,
+    Stranger,
     UserClass,
     Value,
     join_values,
@@ -248,7 +249,7 @@ def bind_arguments(
     if receiver is not None:
         positional.insert(0, receiver)
     keywords = dict(arguments.keywords)
-    missing: Value = UNKNOWN
+    nothing_given = arguments.open and not arguments.positional and not arguments.keywords
     for parameter in (*parameters.posonly_params, *parameters.params):
         name = parameter.name.value
         if positional:
@@ -256,7 +257,7 @@ def bind_arguments(
         elif name in keywords:
             variables[name] = keywords.pop(name)
         else:
-            variables[name] = _default(function, name, arguments.open, missing)
+            variables[name] = _default(function, name, arguments.open, nothing_given)
     if isinstance(parameters.star_arg, cst.Param):
         variables[parameters.star_arg.name.value] = Container(
             "tuple", Items(tuple(positional), arguments.open)
@@ -264,16 +265,19 @@ def bind_arguments(
     for parameter in parameters.kwonly_params:
         name = parameter.name.value
         variables[name] = (
-            keywords.pop(name) if name in keywords else _default(function, name, arguments.open, missing)
+            keywords.pop(name)
+            if name in keywords
+            else _default(function, name, arguments.open, nothing_given)
         )
     if parameters.star_kwarg is not None:
         variables[parameters.star_kwarg.name.value] = DictObj(Entries(keywords, arguments.open))
 
 
-def _default(function: Function, name: str, more: bool, missing: Value) -> Value:
+def _default(function: Function, name: str, more: bool, stranger: bool) -> Value:
+    """What a parameter is that was given nothing; ``stranger``: its caller is not seen."""
     default = function.defaults.get(name)
-    if default is None:
-        return missing
+    if default is None or (stranger and default == NONE):
+        return Stranger(name=name) if stranger else UNKNOWN
     return join_values([default, UNKNOWN]) if more else default
 
 
@@ -286,7 +290,9 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
     from optlint.semantics.libraries import torch_optimizers
 
     if families.is_optimizer_class(it, cls):
-        return torch_optimizers.build_optimizer(it, cls.name, arguments, node, checks_empty=_calls_super(cls))
+        return torch_optimizers.build_optimizer(
+            it, cls.name, arguments, node, checks_empty=_calls_super(cls), own_step=True
+        )
     if enumerations.is_enum(cls):
         return enumerations.by_value(cls, arguments.get(0, "value") or UNKNOWN)
     instance = Instance(cls, it.site(node))

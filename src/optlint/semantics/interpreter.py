@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import assignment, expressions, functions, imports, iteration, truth
+from optlint.semantics import assignment, expressions, functions, gradients, imports, iteration, truth
 from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Context, Exits, Frame, Loop
 from optlint.semantics.heap import Heap
@@ -101,6 +101,8 @@ class Interpreter:
         #: What is known to have happened to objects that are not known.
         self.doubts: dict[str, Value] = {}
         self._builtins: dict[str, External] = {}
+        #: The optimizers of the run and their gradients.
+        self.book = gradients.Book()
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -411,11 +413,14 @@ class Interpreter:
 
     def _for(self, node: cst.For) -> bool:
         value = expressions.evaluate(self, node.iter)
-        rounds = iteration.rounds(self, value)
+        items = iteration.take(self, value)
+        rounds = iteration.rounds(items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
         live = True
-        unknown = iteration.is_repetition(value) and not any(isinstance(element, Const) for element in rounds)
+        unknown = (items.many or iteration.is_repetition(value)) and not any(
+            isinstance(element, Const) for element in rounds
+        )
         self.unknown_rounds += unknown
         try:
             for element in rounds:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from optlint.semantics import attributes, calls, expressions, families, functions
+from optlint.semantics import attributes, calls, expressions, families, functions, gradients
 from optlint.semantics.events import Returned
 from optlint.semantics.frame import Context, Frame
 from optlint.semantics.interpreter import MAX_STEPS, BudgetExceeded, Interpreter
@@ -102,6 +102,8 @@ def _run(
     it.unknown_grad_mode = 0
     it.conditional = 0
     it.entry = 0
+    it.book = gradients.Book(list(it.book.known))
+    gradients.entered(it)
     frames = len(it.frames)
     mark = it.heap.mark()
     run = Run(path, root, it)
@@ -173,6 +175,7 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
         receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
         if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
             it.entry += 1
+            gradients.entered(it)
             result = _call_unknown(it, method, receiver)
             if isinstance(receiver, Instance):
                 _given_out(it, result, method)

@@ -69,6 +69,22 @@ class Unknown(Value):
 UNKNOWN = Unknown()
 
 
+@dataclass(frozen=True, eq=False)
+class Stranger(Unknown):
+    """An object of which nothing is known but that it is always the same one: what a function was given from outside.
+
+    ``name``: the parameter that it came in by.
+    """
+
+    name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
 @dataclass(frozen=True)
 class Const(Value):
     """A Python constant: string, bytes, number, boolean, None, Ellipsis."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions
+from optlint.semantics import events, expressions, gradients
 from optlint.semantics.libraries import tensor_ops
 from optlint.semantics.values import (
     FALSE,
@@ -159,3 +159,4 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
         deps &= expressions.sources(it, [inputs])[0]
     certain = frozenset() if opaque else frozenset(deps)
     it.record(events.Backward(it.site(node), bool(it.conditional), certain, frozenset(deps), frozenset(cuts)))
+    gradients.filled(it, frozenset(deps), not deps and not cuts, it.site(node))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, families, iteration, modules
+from optlint.semantics import events, expressions, families, gradients, iteration, modules
 from optlint.semantics.libraries import (
     torch_modules,
     torch_nn,
@@ -206,6 +206,12 @@ def _call_forward(it: Interpreter, owner: Instance, arguments: Arguments, node: 
     return calls.call_instance(it, owner, arguments, node)
 
 
+def _zero_grad(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    leaves = frozenset(entry.leaf for entry in modules.parameters(it, owner).parameters)
+    gradients.cleared_leaves(it, leaves, it.site(node))
+    return NONE
+
+
 def _nothing(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     return NONE
 
@@ -241,7 +247,7 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
     "register_buffer": _register_buffer,
     "load_state_dict": _load_state_dict,
     "state_dict": _unknown,
-    "zero_grad": _nothing,
+    "zero_grad": _zero_grad,
     "compile": _nothing,
     "get_submodule": _get_by_path,
     "get_parameter": _get_by_path,
