@@ -138,9 +138,8 @@ def _instance_items(it: Interpreter, instance: Instance) -> Items:
     return Items((element,) * UNKNOWN_ROUNDS, True, many=True)
 
 
-def rounds(it: Interpreter, value: Value) -> tuple[Value, ...]:
+def rounds(items: Items) -> tuple[Value, ...]:
     """The elements that a ``for`` runs over, one round each."""
-    items = take(it, value)
     values = tuple(element for element in items.values if element is not ABSENT)
     if items.open and not items.many:
         values += (Choice((UNKNOWN, ABSENT)),)

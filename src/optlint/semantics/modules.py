@@ -63,11 +63,13 @@ class Listing:
     """The parameters of a module; ``open``: there may be others.
 
     ``doubtful``: it has attributes of which nothing is known; one of them may be a module.
+    ``many``: some stand for any number of their kind (the layers of an unknown count, the inside of a library's model).
     """
 
     parameters: tuple[NamedParameter, ...]
     open: bool
     doubtful: bool = False
+    many: bool = False
 
 
 def is_container(value: Value, *names: str) -> bool:
@@ -96,7 +98,7 @@ def parameters(it: Interpreter, module: Instance, recurse: bool = True) -> Listi
     found: dict[int, NamedParameter] = {}
     state = _Walk(it, found, recurse)
     state.visit(module, (), (), True, frozenset())
-    return Listing(tuple(found.values()), state.open, state.doubtful)
+    return Listing(tuple(found.values()), state.open, state.doubtful, state.many)
 
 
 class _Walk:
@@ -106,6 +108,7 @@ class _Walk:
         self.recurse = recurse
         self.open = False
         self.doubtful = False
+        self.many = False
 
     def visit(
         self,
@@ -121,8 +124,10 @@ class _Walk:
             return
         seen = seen | {id(module)}
         many = module.slots.get("#many", False) is not False
+        inside_library = "*" in module.slots
+        self.many = self.many or many or inside_library
         for name, value in _own_first(self.it, module):
-            piece: str | int = 0 if many and name.isdigit() else name
+            piece = _piece(name, many, inside_library)
             extended = (*pieces, ".", piece) if pieces else (piece,)
             sure = certain and not isinstance(value, Choice)
             for option in options(value):
@@ -136,6 +141,16 @@ class _Walk:
                 elif isinstance(option, Unknown):
                     self.doubtful = True
                     self.open = self.open or isinstance(value, Choice)
+
+
+def _piece(name: str, many: bool, inside_library: bool) -> str | int | None:
+    """What is known of one part of a parameter's name: ``0`` for any number, None for any text."""
+    if name == "*":
+        return None
+    if name.startswith("<"):  # an element of a container
+        index = name[1:-1]
+        return (index if index.isdigit() else 0) if inside_library else None
+    return 0 if many and name.isdigit() else name
 
 
 def _own_first(it: Interpreter, module: Instance) -> list[tuple[str, Value]]:
@@ -194,7 +209,7 @@ def parameter_items(it: Interpreter, module: Instance, named: bool, recurse: boo
         if named:
             hidden = Container("tuple", Items((Text((None,)), hidden)))
         values.append(Choice((hidden, ABSENT)))
-    return Items(tuple(values), listing.open)
+    return Items(tuple(values), listing.open, listing.many)
 
 
 def module_items(it: Interpreter, module: Instance, named: bool, recurse: bool) -> Items:
