@@ -183,8 +183,7 @@ def filled(it: Interpreter, leaves: frozenset[Leaf], hidden: bool, site: Site) -
 
 def _fill(it: Interpreter, subject: Subject, certain: bool, site: Site) -> None:
     moments = {
-        Moment(DIRTY, moment.site) if moment.kind in (USED, DIRTY) else Moment(FILLED, site)
-        for moment in state(subject).moments
+        Moment(DIRTY if moment.kind in (USED, DIRTY) else FILLED, site) for moment in state(subject).moments
     }
     _set(it, subject, moments, certain)
 
@@ -194,6 +193,10 @@ def cleared(it: Interpreter, subject: Subject, site: Site, certain: bool = True)
     it.book.cleared.add(id(subject))
     if isinstance(subject, UnseenOptimizer):
         subject.clears = True
+        if not subject.steps:  # it may be the model, and so clear what others step
+            for other in list(it.book.subjects()):
+                if other is not subject:
+                    doubt(it, other)
     moments = {
         Moment(WIPED, site)
         if moment.kind in (FILLED, DIRTY)
@@ -268,7 +271,7 @@ def escaped(it: Interpreter, value: Value) -> None:
 #: Names of functions and methods out of sight that may clear gradients, fill them or step.
 _HINT = re.compile(r"zero|grad|optim|closure|train_|fit_|_step|backward", re.IGNORECASE)
 _NO_HINT = re.compile(
-    r"clip_grad|enable_grad|no_grad|requires_grad|grad_enabled|gradcheck|upgrade|checkpoint"
+    r"^backward$|clip_grad|enable_grad|no_grad|requires_grad|grad_enabled|gradcheck|upgrade|checkpoint"
 )
 
 

@@ -1,0 +1,91 @@
+"""Gradients that are never cleared, or cleared before a step could use them (OPT502, OPT503).
+
+The state of each optimizer's gradients before each of its steps is what ``semantics.gradients`` recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optlint.semantics.events import Stepped
+from optlint.semantics.gradients import DIRTY, USED, WIPED, Subject, UnseenOptimizer
+from optlint.semantics.site import Site
+from optlint.semantics.values import Optimizer
+
+if TYPE_CHECKING:
+    from optlint.semantics.program import Run
+
+
+@dataclass(frozen=True)
+class NeverCleared:
+    """A backward pass adds to gradients that a step has used already.
+
+    ``site``: the backward pass; ``step``: the step that follows; ``optimizer``: as the user names it; ``elsewhere``:
+    the gradients are cleared, but not between one step and the next backward pass.
+    """
+
+    site: Site
+    step: Site
+    optimizer: str
+    elsewhere: bool
+
+
+@dataclass(frozen=True)
+class ClearedTooEarly:
+    """Gradients are cleared (``site``) after the backward pass and before the ``step``."""
+
+    site: Site
+    step: Site
+    optimizer: str
+
+
+def never_cleared(run: Run) -> Iterator[NeverCleared]:
+    """The backward passes whose gradients pile up, each once."""
+    seen: set[Site] = set()
+    for event in run.of(Stepped):
+        kinds = event.before.kinds
+        if DIRTY not in kinds or not _is_optimizer(event.subject):
+            continue
+        ever = id(event.subject) in run.interpreter.book.cleared
+        if ever and not kinds <= _piling_up(event.subject):
+            continue  # cleared on some way
+        for site in event.before.sites(DIRTY)[:1]:
+            if site not in seen:
+                seen.add(site)
+                yield NeverCleared(site, event.site, _told(event), ever)
+
+
+def _piling_up(subject: Subject) -> frozenset[str]:
+    """States that only come about when nothing was cleared since the last step."""
+    # Of what came from outside it is not known which of the backward passes reaches it.
+    return frozenset({DIRTY, USED}) if isinstance(subject, UnseenOptimizer) else frozenset({DIRTY})
+
+
+def cleared_too_early(run: Run) -> Iterator[ClearedTooEarly]:
+    """The calls that throw the gradients away before each step."""
+    seen: set[Site] = set()
+    for event in run.of(Stepped):
+        if event.before.kinds != {WIPED} or not _is_optimizer(event.subject):
+            continue
+        for site in event.before.sites(WIPED)[:1]:
+            if site not in seen:
+                seen.add(site)
+                yield ClearedTooEarly(site, event.site, _told(event))
+
+
+def _is_optimizer(subject: Subject) -> bool:
+    """Whether something is an optimizer: by what it is, or because it is both cleared and stepped."""
+    if isinstance(subject, Optimizer):
+        return True
+    return subject.clears and subject.steps and not subject.engine
+
+
+def _told(event: Stepped) -> str:
+    """How the user names the optimizer: what stands before ``.step``, or its class."""
+    text = event.site.text()
+    owner, found, _ = text.partition(".step(")
+    if found and owner.replace(".", "").replace("_", "").isalnum():
+        return owner
+    return event.subject.cls_name if isinstance(event.subject, Optimizer) else event.subject.name
