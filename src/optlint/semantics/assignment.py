@@ -65,8 +65,10 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
     for option in options(owner):
         if isinstance(option, (Leaf, Flow)):
             _written_by_hand(it, option, node)
-        else:
-            containers.set_item(it, option, key, value)
+            continue
+        before = containers.contents(option) if isinstance(option, (Container, DictObj)) else ()
+        containers.set_item(it, option, key, value)
+        containers.note_added(it, option, before, node)
     write_into(it, owner, [value], node.value)
 
 
@@ -109,7 +111,9 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
         _written_by_hand(it, option, node)
     if in_place and isinstance(node.operator, (cst.AddAssign, cst.BitOrAssign)):
         for option in in_place:
+            before = containers.contents(option) if isinstance(option, (Container, DictObj)) else ()
             containers.extend(it, option, value)
+            containers.note_added(it, option, before, node)
         if len(in_place) == len(options(old)) and not any(
             isinstance(o, Container) and o.kind == "tuple" for o in in_place
         ):

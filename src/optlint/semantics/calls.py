@@ -16,6 +16,7 @@ from optlint.semantics import (
     families,
     functions,
     gradients,
+    handed,
     iteration,
 )
 from optlint.semantics.libraries import (
@@ -25,6 +26,7 @@ from optlint.semantics.libraries import (
     python_calls,
     records,
     regular_expressions,
+    repeated_values,
     tensor_calls,
     tensor_ops,
     text_calls,
@@ -276,6 +278,9 @@ def unknown_call(it: Interpreter, arguments: Arguments, function: Value = UNKNOW
 
 def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
     """Code that cannot be seen gets these values: it may freeze, extend or train them."""
+    values = tuple(values)
+    if not depth:
+        handed.note(it, values)
     for value in values:
         it.heap.work += 1
         if isinstance(value, Choice):
@@ -316,6 +321,8 @@ def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
             if isinstance(option, Leaf):
                 it.heap.set(option.slots, "#escaped", True)
                 if option.is_parameter:
+                    if option.requires_grad is True:
+                        it.heap.set(option.slots, "#trained_before", True)
                     it.heap.set(option.slots, "requires_grad", None)
             elif depth < 12 and isinstance(option, (Instance, Optimizer, Container, DictObj)):
                 escape(it, [option], depth + 1)
@@ -333,6 +340,7 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         initialise_library_base(it, arguments.positional[0], name.removesuffix(".__init__"), rest)
         return NONE
     for library in (
+        repeated_values.call,
         python_calls.call,
         records.call,
         regular_expressions.call,
@@ -383,11 +391,14 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         own = records.call_method(it, receiver, method.name, arguments)
         if own is not None:
             return own
-        _record_added(it, receiver, arguments, node)
+        before = receiver.items.values
         result = containers.call_list_method(it, receiver, method.name, arguments)
+        containers.note_added(it, receiver, before, node)
         return expressions.opaque(it, [receiver, *arguments.all_values()]) if result is None else result
     if isinstance(receiver, DictObj):
+        before = containers.contents(receiver)
         result = containers.call_dict_method(it, receiver, method.name, arguments)
+        containers.note_added(it, receiver, before, node)
         return expressions.opaque(it, [receiver, *arguments.all_values()]) if result is None else result
     if isinstance(receiver, (Const, Text)):
         return text_calls.call_method(receiver, method.name, arguments)
@@ -400,13 +411,6 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if isinstance(receiver, UserClass):
         return _call_on_class(it, receiver, method.name, arguments, node)
     return _call_on_unknown(it, receiver, method.name, arguments, node)
-
-
-def _record_added(it: Interpreter, container: Container, arguments: Arguments, node: cst.CSTNode) -> None:
-    for value in arguments.positional:
-        for option in options(value):
-            if isinstance(option, Leaf) and not option.is_parameter:
-                it.record(events.ElementAdded(it.site(node), bool(it.conditional), container, option))
 
 
 def _call_on_class(
@@ -446,6 +450,7 @@ def _call_on_unknown(
     if taken is not None:
         return taken
     if name in _HARMLESS_METHODS:
+        handed.note(it, values)
         return expressions.opaque(
             it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))]
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import enumerations, modules
+from optlint.semantics import enumerations, events, families, modules
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
@@ -75,6 +75,27 @@ def extend(it: Interpreter, container: Value, value: Value) -> None:
         _update(it, container, value)
     elif isinstance(container, Instance) and modules.container_base(it, container):
         modules.fill(it, container, iteration.take(it, value))
+
+
+def contents(container: Container | DictObj) -> tuple[Value, ...]:
+    """The elements of a list, the values of a dict."""
+    if isinstance(container, Container):
+        return container.items.values
+    return tuple(container.entries.values.values())
+
+
+def note_added(it: Interpreter, container: Value, before: Sequence[Value], node: cst.CSTNode) -> None:
+    """Record what a list or dict got that can train, since it held ``before``."""
+    if not isinstance(container, (Container, DictObj)):
+        return
+    after = contents(container)
+    count = len(before)
+    at_the_end = not count or (len(after) > count and after[0] is before[0] and after[count - 1] is before[-1])
+    old = set() if at_the_end else {id(value) for value in before}
+    for value in after[count:] if at_the_end else after:
+        for option in () if id(value) in old else options(value):
+            if isinstance(option, Leaf) or (isinstance(option, Instance) and families.is_module(it, option)):
+                it.record(events.ElementAdded(it.site(node), bool(it.conditional), container, option))
 
 
 def get_item(it: Interpreter, container: Value, key: Value) -> Value:

@@ -135,10 +135,22 @@ class AttributeSet(Event):
 
 @dataclass(frozen=True)
 class ElementAdded(Event):
-    """A leaf tensor was put into a list or dict."""
+    """A leaf tensor or a module was put into a list or dict that was there before."""
 
     container: Value
-    leaf: Leaf
+    element: Leaf | Instance
+
+
+@dataclass(frozen=True)
+class Repeated(Event):
+    """One object stands several times in what an expression gives. ``form``: multiplied, comprehended, keys, repeat.
+
+    ``named``: those of the ``elements`` that the program has a name for; the others were made on the spot.
+    """
+
+    form: str
+    elements: tuple[Instance, ...]
+    named: tuple[Instance, ...]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, calls, containers, functions, iteration, modules, truth
+from optlint.semantics import attributes, calls, containers, functions, iteration, modules, repetition, truth
 from optlint.semantics.frame import Frame
 from optlint.semantics.libraries import keras_models, keras_trainable, text_calls
 from optlint.semantics.site import Site
@@ -389,6 +389,8 @@ def _comprehension(it: Interpreter, node: Any, kind: str) -> Value:
     if keras_trainable.is_empty(source):
         return source.again()
     items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), source)
+    if repetition.is_reference(node.elt):
+        repetition.note(it, "comprehended", items.values, node)
     return Container(kind, items, it.site(node))
 
 
@@ -402,6 +404,8 @@ def _dict_comprehension(it: Interpreter, node: cst.DictComp) -> Value:
     items = _comprehended(it, node.for_in, entry)
     if items.open or any(isinstance(value, Choice) for value in items.values):
         it.heap.set(result.slots, "entries", Entries(result.entries.values, True))
+    if repetition.is_reference(node.value):
+        repetition.note(it, "comprehended", result.entries.values.values(), node)
     return result
 
 
@@ -413,7 +417,10 @@ def _generator(it: Interpreter, node: cst.GeneratorExp) -> Value:
         it.frames.append(Frame(frame.context, {}, parent=frame, owner=frame.owner, receiver=frame.receiver))
         it.frame.statement = frame.statement
         try:
-            return _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), first)
+            items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), first)
+            if repetition.is_reference(node.elt):
+                repetition.note(it, "comprehended", items.values, node)
+            return items
         finally:
             it.frames.pop()
 
@@ -496,6 +503,8 @@ def operate(
     if isinstance(operator, cst.Multiply):
         repeated = _repeat(left, right) or _repeat(right, left)
         if repeated is not None:
+            source = left if isinstance(left, Container) else right
+            repetition.note(it, "multiplied", repeated.items.values, node, source)
             return repeated
     if isinstance(left, Container) and type(operator) in _SET_OPERATIONS:
         return containers.set_operation(it, left, right, _SET_OPERATIONS[type(operator)])
@@ -570,7 +579,7 @@ def _concatenate_modules(it: Interpreter, left: Instance, right: Value) -> Value
     return joined
 
 
-def _repeat(value: Value, count: Value) -> Value | None:
+def _repeat(value: Value, count: Value) -> Container | None:
     if not isinstance(value, Container):
         return None
     if (

@@ -61,7 +61,7 @@ def _raw_leaves(value: Value, depth: int = 0) -> Iterator[Leaf]:
 def _assigned_at(run: Run, model: Instance, leaf: Leaf) -> Site | None:
     """Where the constructor (or a method that it calls) put the tensor on the module."""
     for added in run.of(events.ElementAdded):
-        if added.leaf is leaf and any(added.container is value for _, value in model.members()):
+        if added.element is leaf and any(added.container is value for _, value in model.members()):
             return added.site
     for event in run.of(events.AttributeSet):
         if event.owner is model and event.constructing and leaf in set(_raw_leaves(event.value)):

@@ -1,0 +1,143 @@
+"""What the user's modules keep in plain lists, dicts and sets, where torch does not register it.
+
+Shared by the questions about unregistered modules and parameters; must not know which of them asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optlint.semantics import events, families
+from optlint.semantics.containers import contents
+from optlint.semantics.site import Site
+from optlint.semantics.values import (
+    NONE,
+    Const,
+    Container,
+    DictObj,
+    Instance,
+    Leaf,
+    UserClass,
+    Value,
+    options,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+    from optlint.semantics.program import Run
+
+#: Lists inside lists that are looked into.
+MAX_DEPTH = 4
+#: Elements of one attribute that are looked at.
+MAX_ELEMENTS = 400
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A module or Parameter in a plain container that is an attribute of a module.
+
+    ``inner``: the container that it stands in itself; ``label``: how the program would name it.
+    """
+
+    owner: Instance
+    name: str
+    outer: Container | DictObj
+    inner: Container | DictObj
+    label: str
+    value: Instance | Leaf
+    in_class: bool = False
+
+
+def kept(run: Run) -> Iterator[Kept]:
+    """Everything of that kind on the modules that the program made."""
+    for owner in run.models:
+        if isinstance(owner.cls, UserClass) and not owner.slots.get("#copied"):
+            yield from _kept_by(run.interpreter, owner)
+
+
+def _kept_by(it: Interpreter, owner: Instance) -> Iterator[Kept]:
+    for name, value in list(owner.members()):
+        yield from _in_attribute(it, owner, name, value, False)
+    for name, value in _class_members(owner):
+        yield from _in_attribute(it, owner, name, value, True)
+
+
+def _class_members(owner: Instance) -> Iterator[tuple[str, Value]]:
+    """Containers that stand in the class's body: all its objects share them."""
+    if not isinstance(owner.cls, UserClass):
+        return
+    seen = {name for name, _ in owner.members()}
+    for base in owner.cls.order():
+        for name, value in list(base.slots.items()) if isinstance(base, UserClass) else ():
+            if not name.startswith("#") and name not in seen and isinstance(value, Value):
+                seen.add(name)
+                yield name, value
+
+
+def _in_attribute(it: Interpreter, owner: Instance, name: str, value: Value, in_class: bool) -> Iterator[Kept]:
+    if name.startswith("<"):
+        return
+    plain = [option for option in options(value) if option != NONE]
+    if not all(isinstance(option, (Container, DictObj)) for option in plain):
+        return  # in some branch it is registered, or nothing is known of it
+    for option in plain:
+        if isinstance(option, (Container, DictObj)):
+            budget = [MAX_ELEMENTS]
+            for label, inner, element in _elements(it, option, name, budget, 0):
+                yield Kept(owner, name, option, inner, label, element, in_class)
+
+
+def _elements(
+    it: Interpreter, container: Container | DictObj, label: str, budget: list[int], depth: int
+) -> Iterator[tuple[str, Container | DictObj, Instance | Leaf]]:
+    keys = list(container.entries.values) if isinstance(container, DictObj) else range(10**6)
+    for key, value in zip(keys, contents(container), strict=False):
+        budget[0] -= 1
+        if budget[0] < 0:
+            return
+        inner_label = f"{label}[{_shown(key)}]"
+        for option in options(value):
+            if isinstance(option, Leaf) and option.is_parameter:
+                yield inner_label, container, option
+            elif isinstance(option, Instance) and families.is_module(it, option):
+                yield inner_label, container, option
+            elif isinstance(option, (Container, DictObj)) and depth < MAX_DEPTH:
+                yield from _elements(it, option, inner_label, budget, depth + 1)
+
+
+def _shown(key: object) -> str:
+    if isinstance(key, Const):
+        key = key.value
+    return repr(key).replace("'", '"') if isinstance(key, (str, int)) else "…"
+
+
+# -- where ---------------------------------------------------------------------------------------------------------------
+
+
+def put_on(run: Run, one: Kept) -> Site | None:
+    """Where the container came to be an attribute of its owner."""
+    if one.in_class:
+        return one.outer.site
+    for event in run.of(events.AttributeSet):
+        if event.owner is one.owner and event.name == one.name:
+            if any(option is one.outer for option in options(event.value)):
+                return event.site
+    return None
+
+
+def put_into(run: Run, one: Kept) -> Site | None:
+    """Where the element was put into its container after that had been made."""
+    for event in run.of(events.ElementAdded):
+        if event.container is one.inner and event.element is one.value:
+            return event.site
+    return None
+
+
+def kind_of(container: Container | DictObj) -> str:
+    """What a container is called in a message."""
+    if isinstance(container, DictObj):
+        return "dict"
+    kind = container.kind.removeprefix("dict_")
+    return {"values": "dict view", "items": "dict view", "keys": "dict view", "range": "list"}.get(kind, kind)
