@@ -22,6 +22,8 @@ class Heap:
         self._trail: list[tuple[dict[str, Any], str, Any]] = []
         #: What joining branches has cost so far; large containers that differ in many branches are what is slow.
         self.work = 0
+        #: Grows with each change; what was worked out from the state holds while it stays the same.
+        self.version = 0
 
     def set(self, store: dict[str, Any], key: str, value: Any) -> None:
         """Write ``store[key] = value`` so that it can be taken back."""
@@ -29,6 +31,7 @@ class Heap:
         if old is value:
             return
         self._trail.append((store, key, old))
+        self.version += 1
         if value is ABSENT:
             store.pop(key, None)
         else:
@@ -48,6 +51,7 @@ class Heap:
     def rollback(self, mark: int) -> None:
         """Undo everything written since ``mark``."""
         trail = self._trail
+        self.version += 1
         while len(trail) > mark:
             store, key, old = trail.pop()
             if old is ABSENT:

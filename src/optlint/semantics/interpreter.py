@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import assignment, expressions, functions, gradients, imports, iteration, truth
+from optlint.semantics import (
+    assignment,
+    expressions,
+    functions,
+    gradients,
+    imports,
+    iteration,
+    modules,
+    truth,
+)
 from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Context, Exits, Frame, Loop
 from optlint.semantics.heap import Heap
@@ -73,6 +82,7 @@ class Interpreter:
         self.extra_optimizers = extra_optimizers
         self.extra_modules = extra_modules
         self.heap = Heap()
+        self.listings = modules.Listings(self.heap)
         self.events: list[Event] = []
         self.namespaces: dict[str, Namespace] = {}
         self.sources: dict[str, SourceModule] = {}

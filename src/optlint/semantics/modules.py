@@ -5,7 +5,7 @@ Registration follows torch: what ``setattr`` puts on a module is registered if i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,16 @@ from optlint.semantics.values import (
 )
 
 if TYPE_CHECKING:
+    from optlint.semantics.heap import Heap
     from optlint.semantics.interpreter import Interpreter
 
-#: Deeper nesting of modules is a cycle or a generated model.
-MAX_MODULE_DEPTH = 24
+#: Deeper nesting of modules is a cycle or a generated model; what lies deeper is unknown.
+MAX_MODULE_DEPTH = 60
 #: More parameters than this are not listed; the rest is unknown.
 MAX_PARAMETERS = 2_000
+
+#: Through how many objects in one another leaf tensors are looked for that unseen code may get at.
+MAX_REACH = 8
 
 CONTAINERS = frozenset({"ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict"})
 
@@ -95,10 +99,37 @@ def container_base(it: Interpreter, instance: Instance) -> str | None:
 
 def parameters(it: Interpreter, module: Instance, recurse: bool = True) -> Listing:
     """The registered parameters of a module in order, each once."""
-    found: dict[int, NamedParameter] = {}
-    state = _Walk(it, found, recurse)
-    state.visit(module, (), (), True, frozenset())
-    return Listing(tuple(found.values()), state.open, state.doubtful, state.many)
+    known = it.listings.get(id(module), recurse)
+    if known is None:
+        found: dict[int, NamedParameter] = {}
+        state = _Walk(it, found, recurse)
+        state.visit(module, (), (), True)
+        known = Listing(tuple(found.values()), state.open, state.doubtful, state.many)
+        it.listings.put(module, recurse, known)
+    return known
+
+
+class Listings:
+    """The listings of the present state; the next write makes them void."""
+
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
+        self._version = heap.version
+        #: With the module, so that its identity is not given to another.
+        self._known: dict[tuple[int, bool], tuple[Instance, Listing]] = {}
+
+    def get(self, module: int, recurse: bool) -> Listing | None:
+        """The listing of a module by its identity, if nothing has changed since it was made."""
+        if self._version != self._heap.version:
+            self._known.clear()
+            return None
+        known = self._known.get((module, recurse))
+        return None if known is None else known[1]
+
+    def put(self, module: Instance, recurse: bool, listing: Listing) -> None:
+        """Keep a listing."""
+        self._version = self._heap.version
+        self._known[id(module), recurse] = (module, listing)
 
 
 class _Walk:
@@ -109,20 +140,22 @@ class _Walk:
         self.open = False
         self.doubtful = False
         self.many = False
+        #: Modules visited already, and whether on a way that is certain.
+        self.seen: dict[int, bool] = {}
 
     def visit(
-        self,
-        module: Instance,
-        path: tuple[str, ...],
-        pieces: tuple[str | int | None, ...],
-        certain: bool,
-        seen: frozenset[int],
+        self, module: Instance, path: tuple[str, ...], pieces: tuple[str | int | None, ...], certain: bool
     ) -> None:
         if module.open or module.slots.get("#escaped"):
             self.open = True
-        if id(module) in seen or len(seen) > MAX_MODULE_DEPTH or len(self.found) > MAX_PARAMETERS:
+        before = self.seen.get(id(module))
+        if before or before is certain:
             return
-        seen = seen | {id(module)}
+        if len(path) > MAX_MODULE_DEPTH or len(self.found) > MAX_PARAMETERS:
+            self.open = True
+            return
+        self.seen[id(module)] = certain
+        self.it.heap.work += 1
         many = module.slots.get("#many", False) is not False
         inside_library = "*" in module.slots
         self.many = self.many or many or inside_library
@@ -137,7 +170,7 @@ class _Walk:
                     if sure and not old.certain:
                         self.found[id(option)] = entry
                 elif self.recurse and families.is_module(self.it, option) and isinstance(option, Instance):
-                    self.visit(option, (*path, name), extended, sure, seen)
+                    self.visit(option, (*path, name), extended, sure)
                 elif isinstance(option, Unknown):
                     self.doubtful = True
                     self.open = self.open or isinstance(value, Choice)
@@ -155,27 +188,38 @@ def _piece(name: str, many: bool, inside_library: bool) -> str | int | None:
 
 def _own_first(it: Interpreter, module: Instance) -> list[tuple[str, Value]]:
     """The members in the order of ``parameters()``: a module's own parameters, then those of its submodules."""
-    members = list(module.members())
-    inner = [any(families.is_module(it, option) for option in options(value)) for _, value in members]
-    own = [member for member, is_inner in zip(members, inner, strict=True) if not is_inner]
-    return own + [member for member, is_inner in zip(members, inner, strict=True) if is_inner]
+    own: list[tuple[str, Value]] = []
+    inner: list[tuple[str, Value]] = []
+    for member in module.members():
+        is_inner = any(families.is_module(it, option) for option in options(member[1]))
+        (inner if is_inner else own).append(member)
+    return own + inner
 
 
-def submodules(
-    it: Interpreter, module: Instance, recurse: bool, depth: int = 0
-) -> Iterator[tuple[str, Instance]]:
-    """Named submodules (all of them with ``recurse``, with the module itself first as "")."""
-    if depth == 0 and recurse:
-        yield "", module
-    if depth > MAX_MODULE_DEPTH:
+def submodules(it: Interpreter, module: Instance, recurse: bool) -> Iterator[tuple[str, Instance]]:
+    """Named submodules (with ``recurse`` the module itself first as "", and all below it, each once)."""
+    if not recurse:
+        yield from _children(it, module, "")
         return
+    yield "", module
+    seen = {id(module)}
+    below = [_children(it, module, "")]
+    while below:
+        name, child = next(below[-1], ("", None))
+        if child is None:
+            below.pop()
+        elif id(child) not in seen:
+            it.heap.work += 1
+            seen.add(id(child))
+            yield name, child
+            below.append(_children(it, child, f"{name}."))
+
+
+def _children(it: Interpreter, module: Instance, prefix: str) -> Iterator[tuple[str, Instance]]:
     for name, value in module.members():
         for option in options(value):
             if isinstance(option, Instance) and families.is_module(it, option):
-                yield name, option
-                if recurse:
-                    for inner, child in submodules(it, option, True, depth + 1):
-                        yield f"{name}.{inner}", child
+                yield prefix + name, option
 
 
 def has_open(it: Interpreter, module: Instance) -> bool:
@@ -279,29 +323,38 @@ def mark_extent(it: Interpreter, module: Instance, more: bool, many: bool) -> No
         it.heap.set(module.slots, "#many", True)
 
 
-def reachable_leaves(it: Interpreter, value: Value, depth: int = 0) -> frozenset[Leaf]:
-    """Every leaf tensor that somebody who has ``value`` can get at."""
-    if isinstance(value, Leaf):
-        return reaching_leaves(inside(value))
-    if isinstance(value, Flow):
-        return value.deps
-    if isinstance(value, Unknown):
-        return value.taint
-    if depth > 6:
-        return frozenset()
-    it.heap.work += 1
+def reachable_leaves(it: Interpreter, value: Value) -> frozenset[Leaf]:
+    """Every leaf tensor that somebody who has ``value`` can get at in a few steps."""
+    leaves: set[Leaf] = set()
+    seen: dict[int, Value] = {}
+    level: list[Value] = [value]
+    for _ in range(MAX_REACH):
+        inner: list[Value] = []
+        for part in level:
+            if isinstance(part, Leaf):
+                leaves |= reaching_leaves(inside(part))
+            elif isinstance(part, (Flow, Unknown)):
+                leaves |= reaching_leaves(part)
+            elif id(part) not in seen:
+                seen[id(part)] = part
+                it.heap.work += 1
+                inner += _held(it, part)
+        level = inner
+    return frozenset(leaves)
+
+
+def _held(it: Interpreter, value: Value) -> Sequence[Value]:
+    """What can be got out of a value directly."""
     if isinstance(value, Instance):
-        inner: list[Value] = [member for _, member in value.members()]
-    elif isinstance(value, Container):
-        inner = list(value.items.values)
-    elif isinstance(value, DictObj):
-        inner = list(value.entries.values.values())
-    elif isinstance(value, Choice):
-        inner = list(options(value))
-    elif isinstance(value, OneShot) and value.kind == "parameters":
+        return [member for _, member in value.members()]
+    if isinstance(value, Container):
+        return value.items.values
+    if isinstance(value, DictObj):
+        return list(value.entries.values.values())
+    if isinstance(value, Choice):
+        return options(value)
+    if isinstance(value, OneShot) and value.kind == "parameters":
         from optlint.semantics import iteration
 
-        inner = list(iteration.peek(it, value).values)
-    else:
-        return frozenset()
-    return frozenset().union(*(reachable_leaves(it, member, depth + 1) for member in inner))
+        return iteration.peek(it, value).values
+    return ()

@@ -173,6 +173,7 @@ def library_child(it: Interpreter, model: Instance, name: str) -> Instance:
     child.slots["*"] = Leaf(model.site, is_parameter=True, requires_grad=state, fresh=False)
     child.slots["#pretrained"] = True
     model.slots[name] = child
+    it.heap.version += 1  # written past the undo log, since it has been there all the time
     return child
 
 
