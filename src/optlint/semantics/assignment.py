@@ -17,6 +17,7 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Leaf,
+    OneShot,
     Unknown,
     Value,
     join_values,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
     """Bind ``target`` to ``value``."""
-    if isinstance(value, Instance) and "#variable" not in value.slots:
+    if isinstance(value, (Instance, OneShot)) and "#variable" not in value.slots:
         _name(it, target, value)
     if isinstance(target, cst.Name):
         it.bind(target.value, value)
@@ -45,7 +46,7 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
         assign(it, target.value, value)
 
 
-def _name(it: Interpreter, target: cst.BaseExpression, value: Instance) -> None:
+def _name(it: Interpreter, target: cst.BaseExpression, value: Instance | OneShot) -> None:
     """Remember the first name that the program gives to an object, for messages."""
     if isinstance(target, cst.Name):
         value.slots["#variable"] = target.value
@@ -56,7 +57,9 @@ def _name(it: Interpreter, target: cst.BaseExpression, value: Instance) -> None:
 def _unpack(it: Interpreter, target: cst.Tuple | cst.List, value: Value) -> None:
     elements = target.elements
     star = next((i for i, e in enumerate(elements) if isinstance(e, cst.StarredElement)), None)
+    reader, it.reader = it.reader, (it.frame, target, "unpacking")
     parts = iteration.unpacked(it, value, len(elements), star)
+    it.reader = reader
     for element, part in zip(elements, parts, strict=False):
         assign(it, element.value, part)
 

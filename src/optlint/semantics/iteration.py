@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from optlint.semantics import enumerations, modules
+from optlint.semantics import enumerations, modules, reading
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
@@ -20,6 +20,7 @@ from optlint.semantics.values import (
     Items,
     Leaf,
     OneShot,
+    Origin,
     Unknown,
     UserClass,
     Value,
@@ -61,7 +62,9 @@ def make_range(bounds: Sequence[Value]) -> Range:
 def take(it: Interpreter, value: Value) -> Items:
     """All elements of an iterable, using up a one-shot iterator; ``open`` when others may exist."""
     if isinstance(value, Choice):
+        it.conditional += 1  # one of them is read, not all
         taken = [take(it, option) for option in options(value)]
+        it.conditional -= 1
         return taken[0].joined_with(taken[1:]) if taken else Items((), True)
     if isinstance(value, Container):
         return value.items
@@ -69,7 +72,7 @@ def take(it: Interpreter, value: Value) -> Items:
         entries = value.entries
         return Items(tuple(_key(key) for key in entries.values), entries.open)
     if isinstance(value, OneShot):
-        return take_iterator(it, value)
+        return reading.rest(it, value)
     if isinstance(value, Instance):
         return _instance_items(it, value)
     if isinstance(value, Symbolic):
@@ -77,7 +80,7 @@ def take(it: Interpreter, value: Value) -> Items:
     if isinstance(value, UserClass) and enumerations.is_enum(value):
         return enumerations.members(value)
     if isinstance(value, Leaf):
-        return Items((inside(value),) * UNKNOWN_ROUNDS, many=True)
+        return Items((_row(it, value),) * UNKNOWN_ROUNDS, many=True)
     if isinstance(value, (Flow, Unknown)):
         return Items((_element_of(value),) * UNKNOWN_ROUNDS, True, many=True)
     if isinstance(value, Const) and isinstance(value.value, str):
@@ -85,26 +88,9 @@ def take(it: Interpreter, value: Value) -> Items:
     return Items((), True)
 
 
-def take_iterator(it: Interpreter, iterator: OneShot) -> Items:
-    """What is left in a one-shot iterator; it is empty afterwards."""
-    taken = iterator.slots.get("taken")
-    if taken is True:
-        return Items()
-    items = iterator.produce()
-    it.heap.set(iterator.slots, "taken", True)
-    if taken is None:
-        return Items(tuple(join_values([value, ABSENT]) for value in items.values), items.open, items.many)
-    return items
-
-
 def peek(it: Interpreter, iterator: OneShot) -> Items:
     """What an iterator would give, without using it up."""
-    if iterator.slots.get("taken") is True:
-        return Items()
-    mark = it.heap.mark()
-    items = iterator.produce()
-    it.heap.rollback(mark)
-    return items
+    return reading.ahead(it, iterator)
 
 
 def _key(key: object) -> Value:
@@ -113,8 +99,18 @@ def _key(key: object) -> Value:
 
 def _element_of(value: Flow | Unknown) -> Value:
     if isinstance(value, Flow):
-        return Flow(value.deps, value.cuts)
+        return Flow(value.deps, value.cuts, None, value.in_graph, value.origin)
     return Unknown(value.taint, value.cuts)
+
+
+def _row(it: Interpreter, leaf: Leaf) -> Flow | Unknown:
+    """What iterating over a tensor gives: views of it."""
+    row = inside(leaf)
+    statement = it.frame.statement
+    if not isinstance(row, Flow) or "#written" in leaf.slots or it.unknown_grad_mode or statement is None:
+        return row
+    in_graph = False if it.no_grad else leaf.requires_grad
+    return Flow(row.deps, row.cuts, row.alias, in_graph, Origin(it.site(statement), "iteration"))
 
 
 def _instance_items(it: Interpreter, instance: Instance) -> Items:
@@ -161,7 +157,7 @@ def unpacked(it: Interpreter, value: Value, count: int, star: int | None) -> lis
     if isinstance(value, (Flow, Unknown)):
         return [_element_of(value)] * count
     if isinstance(value, Leaf):
-        return [inside(value)] * count
+        return [_row(it, value)] * count
     if isinstance(value, Symbolic):
         return [value] * count
     items = take(it, value)
