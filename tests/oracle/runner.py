@@ -6,24 +6,35 @@ forks a child for each, so that the framework is imported once. Started by ``pro
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import random
+import re
 import runpy
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.fixture_files import Oracle, fixture_at
+from tests.fixture_files import Fixture, Oracle, fixture_at
 from tests.oracle.observation import Failure, Observation
 from tests.oracle.walking import UserCode
 
 # One fixture takes about a second; a minute means that it hangs.
 SECONDS_FOR_ONE = 60
 SEED = 0
+#: Imported before the fork for the first fixture that mentions them: each takes seconds.
+TRAINERS = {
+    "lightning": ("lightning.pytorch",),
+    "pytorch_lightning": ("pytorch_lightning",),
+    "accelerate": ("accelerate",),
+    "transformers": ("transformers.trainer",),
+    "peft": ("peft",),
+}
 
 
 class Observer(Protocol):
@@ -51,17 +62,27 @@ def prepare(oracle: Oracle) -> None:
         importlib.import_module("tensorflow")
 
 
+def prepare_for(fixture: Fixture) -> None:
+    """Import the training frameworks that a fixture uses; one that is missing is the fixture's own ImportError."""
+    os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    text = "\n".join(file.read_text(encoding="utf-8") for file in fixture.files())
+    for name, imported in TRAINERS.items():
+        if re.search(rf"^\s*(?:from|import) {name}\b", text, re.MULTILINE):
+            for module in imported:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(module)
+
+
 def run_program(oracle: Oracle, entry: Path) -> Observation:
-    """Run ``entry`` as ``__main__`` in this process, watched, and return what was seen."""
+    """Run ``entry`` as ``__main__`` in this process and folder, watched, and return what was seen."""
     folder = entry.resolve().parent
     observers = _observers(oracle, UserCode(folder))
     _fix_seeds(oracle)
     for observer in observers:
         observer.install()
-    os.chdir(folder)
     sys.argv = [entry.name]
     sys.path[0] = str(folder)
-    failure = _run(entry.name)
+    failure = _run(str(entry.resolve()))
     seen = _merged([observer.observation() for observer in observers])
     seen.failure = failure
     return seen
@@ -118,11 +139,20 @@ def _merged(observations: list[Observation]) -> Observation:
 
 
 def run_forked(oracle: Oracle, entry: Path) -> dict[str, Any]:
-    """Run ``entry`` in a forked child and return its observation as JSON data, or ``{"fault": why}``."""
+    """Run ``entry`` in a forked child and return its observation as JSON data, or ``{"fault": why}``.
+
+    The child works in a folder of its own: what programs write must not land among the fixtures.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return _run_forked(oracle, entry.resolve(), Path(folder))
+
+
+def _run_forked(oracle: Oracle, entry: Path, folder: Path) -> dict[str, Any]:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
+        os.chdir(folder)
         _run_in_child(oracle, entry, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
@@ -160,7 +190,9 @@ def main(arguments: list[str]) -> int:
     prepare(oracle)
     paths = (line.strip() for line in sys.stdin) if rest == ["--serve"] else rest
     for path in paths:
-        print(json.dumps(run_forked(oracle, fixture_at(Path(path)).entry)), flush=True)
+        fixture = fixture_at(Path(path))
+        prepare_for(fixture)
+        print(json.dumps(run_forked(oracle, fixture.entry)), flush=True)
     return 0
 
 
