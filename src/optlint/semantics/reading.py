@@ -152,8 +152,8 @@ def _begun(it: Interpreter, iterator: OneShot) -> Progress:
 def _move(it: Interpreter, iterator: OneShot, progress: Progress, depth: int = 0) -> None:
     """Write where an iterator stands, and with it those that it reads."""
     it.heap.set(iterator.slots, "progress", progress)
-    if depth > _MAX_DEPTH or progress.items is None:
-        return
+    if depth > _MAX_DEPTH or progress.items is None or iterator.kind == "islice":
+        return  # a slice says itself how far it reads
     for inner in _read_by(iterator):
         before = inner.progress
         if before.items is not None and before.uses:

@@ -48,7 +48,9 @@ Question = Callable[["Run"], Iterable[Cause]]
 
 def _in_order() -> tuple[Question, ...]:
     """The questions about causes, the strongest first. (Imported late: they ask this module in turn.)"""
-    return ()
+    from optlint.semantics.questions.exhausted import read_again
+
+    return (read_again,)
 
 
 def explained(run: Run, before: Question | None = None) -> Explained:
