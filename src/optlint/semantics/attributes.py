@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import containers, events, families, functions, gradients, imports, modules
+from optlint.semantics import (
+    constructors,
+    containers,
+    events,
+    families,
+    functions,
+    gradients,
+    identity,
+    imports,
+    modules,
+)
 from optlint.semantics.libraries import tensor_ops
 from optlint.semantics.values import (
     ABSENT,
+    FALSE,
     NONE,
     UNKNOWN,
     Arguments,
@@ -47,7 +58,7 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 
-def class_attribute(cls: Value, name: str, after: UserClass | None = None) -> Value | None:
+def class_attribute(cls: Value, name: str, after: Value | None = None) -> Value | None:
     """What a class or its bases define under a name; ``External`` method names for library bases are not looked up."""
     if not isinstance(cls, UserClass):
         return None
@@ -130,6 +141,9 @@ def _super_attribute(it: Interpreter, owner: Super, name: str) -> Value:
     receiver = owner.receiver
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     value = class_attribute(cls, name, after=owner.after)
+    if name == "__init__" and isinstance(cls, UserClass):
+        following = constructors.following(it, cls, owner.after)
+        value = following if isinstance(following, Function) else None
     if isinstance(value, Function):
         names = functions.decorator_names(value)
         if "property" in names:
@@ -155,7 +169,7 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
         return member
     if name == "__class__":
         return owner.cls
-    given = _library_attribute(it, owner, name)
+    given = _library_attribute(it, owner, name, node)
     if given is not None:
         return given
     if name == "__dict__":
@@ -169,13 +183,13 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
     return UNKNOWN
 
 
-def _library_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
+def _library_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CSTNode) -> Value | None:
     """What a library gives to its instances under a name, where that is no method."""
-    from optlint.semantics.libraries import keras_models
+    from optlint.semantics.libraries import frameworks, keras_models
 
     if families.keras_kind(owner.cls) is not None:
         return keras_models.get_attribute(it, owner, name)
-    return None
+    return frameworks.get_attribute(it, owner, name, node)
 
 
 _OBJECT_METHODS = frozenset({"__init__", "__setattr__", "__getattribute__", "__class__"})
@@ -213,16 +227,20 @@ def _tensor_attribute(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.
         return UNKNOWN
     if name == "requires_grad":
         known = owner.requires_grad if isinstance(owner, Leaf) else True if owner.deps else None
+        if isinstance(owner, Leaf) and owner.is_parameter and known is False:
+            it.record(events.FlagRead(it.site(node), bool(it.conditional), owner))
         return UNKNOWN if known is None else Const(known)
     if name in tensor_ops.DETACHING_ATTRIBUTES:
-        return expressions.cut(it, owner, Cut("detach", it.site(node), f".{name}"))
+        return expressions.detached(it, owner, Cut("detach", it.site(node), f".{name}"))
     if name == "ndim" and isinstance(owner, Leaf):
         return UNKNOWN if owner.ndim is None else Const(owner.ndim)
     if name == "shape" and isinstance(owner, Leaf) and owner.ndim is not None:
         return Container("tuple", Items((UNKNOWN,) * owner.ndim))
     if name in tensor_ops.SHAPE_ATTRIBUTES:
         return UNKNOWN
-    if name in ("T", "mT", "H", "mH", "real", "imag"):
+    if name in ("T", "mT"):
+        return expressions.result_of(it, [owner], node, f".{name}")
+    if name in ("H", "mH", "real", "imag"):
         return expressions.flow(it, [owner])
     return Method(owner, name)
 
@@ -266,6 +284,8 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         set_instance_attribute(it, owner, name, value, node)
     elif isinstance(owner, Leaf):
         _set_leaf_attribute(it, owner, name, value, node)
+    elif isinstance(owner, Flow):
+        it.record(events.TensorMarked(it.site(node), bool(it.conditional), owner, name))
     elif isinstance(owner, (UserClass, Namespace)):
         it.heap.set(owner.slots, name, value)
     elif isinstance(owner, Record):
@@ -282,6 +302,9 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
 
         if name == "trainable":
             keras_trainable.release_unknown(it, value)
+        parts = (Instance, Leaf) if name != "requires_grad" else (Value,)
+        if value != FALSE and any(isinstance(option, parts) for option in options(value)):
+            it.record(events.UnknownChanged(it.site(node), bool(it.conditional)))
         keras_trainable.kept_by_unknown(it, value)
 
 
@@ -302,7 +325,8 @@ def set_instance_attribute(
         return
     if name == "data" and families.is_module(it, owner):
         return
-    it.heap.set(owner.slots, name, value)
+    constructors.note_set(it, owner, name, value, it.site(node))
+    identity.put(it, owner, name, value)
     constructing = any(f.name == "__init__" and f.receiver is owner for f in it.frames)
     it.record(events.AttributeSet(it.site(node), bool(it.conditional), owner, name, value, constructing))
 
@@ -315,8 +339,8 @@ def set_requires_grad(it: Interpreter, flags: Sequence[tuple[Leaf, bool | None]]
         it.heap.set(leaf.slots, "requires_grad", wanted)
     for outcome in dict.fromkeys(wanted for _, wanted in flags):
         leaves = frozenset(leaf for leaf, wanted in flags if wanted is outcome)
-        call = functions.called_with_modules(it)
-        it.record(events.FlagSet(it.site(node), bool(it.conditional), leaves, outcome, it.entry, call))
+        by = functions.handed_modules(it) or (None, None)
+        it.record(events.FlagSet(it.site(node), bool(it.conditional), leaves, outcome, it.entry, *by))
 
 
 def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, node: cst.CSTNode) -> None:

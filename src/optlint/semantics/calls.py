@@ -10,6 +10,7 @@ import libcst as cst
 from optlint.semantics import (
     assignment,
     attributes,
+    constructors,
     containers,
     events,
     expressions,
@@ -17,9 +18,12 @@ from optlint.semantics import (
     functions,
     gradients,
     handed,
+    identity,
     iteration,
+    reading,
 )
 from optlint.semantics.libraries import (
+    frameworks,
     keras_graph,
     keras_models,
     keras_trainable,
@@ -31,12 +35,14 @@ from optlint.semantics.libraries import (
     tensor_ops,
     text_calls,
     torch_calls,
+    torch_identity,
     torch_methods,
     torch_modules,
     torch_optimizers,
 )
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
+    FALSE,
     NONE,
     UNKNOWN,
     Arguments,
@@ -142,15 +148,20 @@ _HARMLESS_METHODS = frozenset(
 )
 
 
+#: Methods that may make trainable what they are called on, or a part of it.
+_UNFREEZES = ("requires_grad_", "unfreeze", "apply", "set_trainable", "train_")
+
+
 def evaluate_call(it: Interpreter, node: cst.Call) -> Value:
     """The value of a call expression."""
     if isinstance(node.func, cst.Name) and node.func.value == "super" and it.frame.lookup("super") is None:
         return _super(it, node)
     function = expressions.callee(it, node.func)
     arguments = _arguments(it, node)
-    statement = it.frame.statement
+    statement, reader = it.frame.statement, it.reader
+    it.reader = (it.frame, node, function)
     result = call(it, function, arguments, node)
-    it.frame.statement = statement
+    it.frame.statement, it.reader = statement, reader
     if isinstance(function, Method) and isinstance(node.func, cst.Attribute):
         _changed_in_place(it, function, arguments, node.func.value, result)
     return result
@@ -177,14 +188,23 @@ def _super(it: Interpreter, node: cst.Call) -> Value:
     after, receiver = scope.owner, scope.receiver
     if node.args:
         first = expressions.evaluate(it, node.args[0].value)
-        after = first if isinstance(first, UserClass) else None
+        after = first if isinstance(first, (UserClass, External)) else _library_class(first)
         if len(node.args) > 1:
             receiver = expressions.evaluate(it, node.args[1].value)
+        elif isinstance(receiver, Instance) and after is not None:
+            constructors.missed(it, receiver, "unbound", node)
+            return UNKNOWN
     if receiver is None and scope.variables:
         receiver = next((v for k, v in scope.variables.items() if not k.startswith("#")), None)
-    if after is None or not isinstance(receiver, (Instance, UserClass)):
+    judged = constructors.super_of(it, receiver, after, scope.owner, node)
+    if after is None or not judged or not isinstance(receiver, (Instance, UserClass)):
         return UNKNOWN
     return Super(receiver, after)
+
+
+def _library_class(value: Value) -> External | None:
+    """A library class as it stands among the bases of the user's."""
+    return External(value.qualified_name) if isinstance(value, LibraryClass) else None
 
 
 def _arguments(it: Interpreter, node: cst.Call) -> Arguments:
@@ -287,6 +307,10 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
             escape(it, options(value), depth)
         elif isinstance(value, Leaf):
             it.heap.set(value.slots, "#escaped", True)
+        elif isinstance(value, Unknown):
+            for leaf in value.taint:
+                if leaf.requires_grad is False:  # a part of a model, looked up by a name that is not known
+                    it.heap.set(leaf.slots, "#escaped", True)
         elif isinstance(value, Optimizer):
             groups = value.groups
             it.heap.set(value.slots, "groups", Groups(groups.groups, True))
@@ -301,8 +325,10 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, DictObj) and depth < 4:
             escape(it, value.entries.values.values(), depth + 1)
             it.heap.set(value.slots, "entries", Entries(value.entries.values, True))
-        elif isinstance(value, OneShot) and value.kind == "parameters":
-            escape(it, iteration.peek(it, value).values, depth + 1)
+        elif isinstance(value, OneShot):
+            if value.kind == "parameters":
+                escape(it, iteration.peek(it, value).values, depth + 1)
+            reading.in_unseen_hands(it, value)
         elif isinstance(value, Instance) and value.slots.get("#escaped") is not True:
             _escape_instance(it, value, depth)
         elif isinstance(value, Method) and isinstance(value.receiver, (Instance, Optimizer)) and depth < 4:
@@ -337,13 +363,17 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
     """Call something of a library by its qualified name."""
     if name.endswith(".__init__") and arguments.positional and isinstance(arguments.positional[0], Instance):
         rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
-        initialise_library_base(it, arguments.positional[0], name.removesuffix(".__init__"), rest)
+        base = name.removesuffix(".__init__")
+        if families.is_torch_module_name(base, it.extra_modules):
+            constructors.reached(it, arguments.positional[0], node)
+        initialise_library_base(it, arguments.positional[0], base, rest)
         return NONE
     for library in (
         repeated_values.call,
         python_calls.call,
         records.call,
         regular_expressions.call,
+        frameworks.call,
         torch_calls.call,
         keras_models.call,
     ):
@@ -351,7 +381,7 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         if result is not None:
             return result
     if name.startswith(_BYSTANDERS):
-        return Instance(LibraryClass(expressions.BYSTANDER), it.site(node))
+        return torch_identity.averaged(it, arguments, node, expressions.BYSTANDER)
     gradients.heard_of(it, name)
     if is_harmless(name):
         return expressions.opaque(
@@ -380,7 +410,12 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if method.function is not None:
         if method.name == "build":
             keras_trainable.note_build(it, receiver)
-        return functions.invoke(it, method.function, arguments, receiver)
+        function = method.function
+        if method.name == "__init__" and isinstance(receiver, Instance) and identity.MADE in receiver.slots:
+            return identity.constructed_again(
+                it, receiver, lambda: functions.invoke(it, function, arguments, receiver)
+            )
+        return functions.invoke(it, function, arguments, receiver)
     if isinstance(receiver, (Leaf, Flow)):
         return tensor_calls.call_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Instance):
@@ -401,6 +436,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         containers.note_added(it, receiver, before, node)
         return expressions.opaque(it, [receiver, *arguments.all_values()]) if result is None else result
     if isinstance(receiver, (Const, Text)):
+        if method.name == "join" and arguments.positional and isinstance(arguments.positional[0], OneShot):
+            arguments = Arguments((Container("list", iteration.take(it, arguments.positional[0])),))
         return text_calls.call_method(receiver, method.name, arguments)
     if isinstance(receiver, Super):
         return _call_super(it, receiver, method.name, arguments, node)
@@ -419,6 +456,8 @@ def _call_on_class(
     """``Base.method(self, …)`` of a library base, or a class method of one (``from_pretrained``)."""
     first = arguments.positional[0] if arguments.positional else None
     if isinstance(first, Instance) and name == "__init__":
+        if isinstance(constructors.following(it, cls), External):
+            constructors.reached(it, first, node)
         for base in cls.library_bases():
             initialise_library_base(it, first, base, Arguments(arguments.positional[1:], arguments.keywords))
         return NONE
@@ -449,6 +488,8 @@ def _call_on_unknown(
     taken = keras_models.of_gradients(it, arguments, name, node)
     if taken is not None:
         return taken
+    if name.startswith(_UNFREEZES) and FALSE not in values:
+        it.record(events.UnknownChanged(it.site(node), bool(it.conditional)))
     if name in _HARMLESS_METHODS:
         handed.note(it, values)
         return expressions.opaque(
@@ -462,6 +503,7 @@ def _call_instance_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
     for library in (
+        frameworks.call_method,
         torch_optimizers.call_object_method,
         torch_methods.call_module_method,
         regular_expressions.call_method,
@@ -502,14 +544,11 @@ def _call_super(
 ) -> Value:
     owner = receiver.receiver
     if name == "__init__" and isinstance(owner, Instance):
-        known = False
-        for base in owner.cls.library_bases() if isinstance(owner.cls, UserClass) else ():
-            known = initialise_library_base(it, owner, base, arguments) or known
-        return NONE
+        return _construct_base(it, owner, receiver.after, arguments, node)
     if name == "__setattr__" and isinstance(owner, Instance) and len(arguments.positional) == 2:
         key, value = arguments.positional
         if isinstance(key, Const) and isinstance(key.value, str):
-            it.heap.set(owner.slots, key.value, value)
+            identity.put(it, owner, key.value, value)
         return NONE
     if isinstance(owner, Instance):
         return _call_instance_method(it, owner, name, arguments, node)
@@ -518,10 +557,28 @@ def _call_super(
     return unknown_call(it, arguments)
 
 
+def _construct_base(
+    it: Interpreter, owner: Instance, after: Value, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    """``super().__init__(…)`` where no constructor of the user's follows."""
+    if not isinstance(owner.cls, UserClass):
+        return NONE
+    if isinstance(constructors.following(it, owner.cls, after), External):
+        constructors.reached(it, owner, node)
+    elif families.is_module_class(it, owner.cls):
+        constructors.missed(it, owner, "past", node)
+        return NONE
+    for base in owner.cls.library_bases():
+        initialise_library_base(it, owner, base, arguments)
+    return NONE
+
+
 def initialise_library_base(it: Interpreter, owner: Instance, base: str, arguments: Arguments) -> bool:
     """What a library base's constructor does to an instance; True when the base is one that the engine knows."""
     if families.keras_library_kind(base) is not None:
         keras_models.initialise(it, owner, base, arguments)
+        return True
+    if frameworks.initialise(it, owner, base, arguments):
         return True
     if not families.is_torch_module_name(base, it.extra_modules):
         return False
@@ -543,6 +600,7 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
     if families.keras_kind(owner.cls) is not None:
         return keras_models.call_layer(it, owner, arguments, node)
     if families.is_module(it, owner):
+        constructors.note_method(it, owner, "__call__", None, node)
         result = _hooked(it, owner, arguments, _forward(it, owner, arguments, node), node)
         it.record(_called(it, owner, arguments, result, it.site(node)))
         return result

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import enumerations, events, families, modules
+from optlint.semantics import enumerations, events, families, identity, modules
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
@@ -74,7 +74,8 @@ def extend(it: Interpreter, container: Value, value: Value) -> None:
     elif isinstance(container, DictObj):
         _update(it, container, value)
     elif isinstance(container, Instance) and modules.container_base(it, container):
-        modules.fill(it, container, iteration.take(it, value))
+        with identity.watched(it, container):
+            modules.fill(it, container, iteration.take(it, value))
 
 
 def contents(container: Container | DictObj) -> tuple[Value, ...]:
@@ -110,12 +111,16 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
         return _entry(container.entries, key)
     if isinstance(container, Instance):
         return _module_element(it, container, key)
-    if isinstance(container, UserClass) and enumerations.is_enum(container):
-        return enumerations.by_name(container, key)
+    if isinstance(container, UserClass):
+        if enumerations.is_enum(container):
+            return enumerations.by_name(container, key)
+        return container if "typing.Generic" in container.library_bases() else UNKNOWN
     if isinstance(container, Leaf):
         return inside(container)
     if isinstance(container, Flow):
-        return Flow(container.deps, container.cuts, container.alias)
+        return Flow(
+            container.deps, container.cuts, container.alias, container.in_graph, container.origin
+        )
     if isinstance(container, Unknown):
         return Unknown(container.taint, container.cuts)
     if isinstance(container, Symbolic):
@@ -239,6 +244,8 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
         _set_module_element(it, container, key, value)
     elif isinstance(container, (Unknown, Method, External)):
         keras_trainable.kept_by_unknown(it, value)
+        if it.frame.statement is not None and any(isinstance(o, (Instance, Leaf)) for o in options(value)):
+            it.record(events.UnknownChanged(it.site(it.frame.statement), bool(it.conditional)))
 
 
 def _set_in_owner(it: Interpreter, table: DictObj, name: Any, value: Value) -> None:
@@ -247,7 +254,7 @@ def _set_in_owner(it: Interpreter, table: DictObj, name: Any, value: Value) -> N
     if not isinstance(owner, Instance):
         return
     if isinstance(name, str):
-        it.heap.set(owner.slots, name, value)
+        identity.put(it, owner, name, value)
     else:
         it.heap.set(owner.slots, "#open", True)
 
@@ -288,7 +295,7 @@ def _set_module_element(it: Interpreter, instance: Instance, key: Value, value: 
             "*" in instance.slots
         ):  # a part of a library's model: what is put there counts among its parameters
             name = str(key.value) if isinstance(key, Const) else "<n>"
-            it.heap.set(instance.slots, f"<{name}>", value)
+            identity.put(it, instance, f"<{name}>", value)
         else:
             _set_own_element(it, instance, key, value)
         return
@@ -299,10 +306,10 @@ def _set_module_element(it: Interpreter, instance: Instance, key: Value, value: 
         if isinstance(key.value, int) and key.value < 0:
             named = modules.elements(instance)
             name = named[key.value][0] if -key.value <= len(named) else name
-        it.heap.set(instance.slots, name, value)
+        identity.put(it, instance, name, value)
         return
     count = len(modules.elements(instance))
-    it.heap.set(instance.slots, f"<{count}>", value)
+    identity.put(it, instance, f"<{count}>", value)
     modules.mark_extent(it, instance, False, True)
 
 

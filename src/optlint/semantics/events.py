@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from optlint.semantics.progress import Progress
 from optlint.semantics.site import Site
-from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, Value
+from optlint.semantics.values import Cut, Flow, Function, Groups, Instance, Leaf, OneShot, Optimizer, Value
 
 if TYPE_CHECKING:
+    from optlint.semantics.frame import Round
     from optlint.semantics.gradients import Gradients, Subject
 
 
@@ -27,6 +30,42 @@ class OptimizerBuilt(Event):
     optimizer: Optimizer
     argument: Value
     empty: EmptyArgument | None = None
+    #: The rounds of loops in which it happens, the innermost last, and whether it certainly does in each such round.
+    rounds: tuple[Round, ...] = ()
+    each_round: bool = False
+    #: Its param groups then, and what it was called with besides.
+    groups: Groups = field(default_factory=Groups)
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    #: What torch refuses or misreads of the argument; the call that chose it, if not the one that builds it.
+    faults: tuple[ArgumentFault, ...] = ()
+    asked_at: Site | None = None
+
+
+@dataclass(frozen=True)
+class GroupAdded(Event):
+    """``optimizer.add_param_group(…)``: what came to the groups that it had ``before``."""
+
+    optimizer: Optimizer
+    groups: Groups
+    before: Groups
+    faults: tuple[ArgumentFault, ...] = ()
+
+
+@dataclass(frozen=True)
+class ArgumentFault:
+    """Something that torch refuses or misreads of what an optimizer is given. ``made``: where it was made."""
+
+    kind: str
+    value: Value
+    made: Site | None = None
+
+
+@dataclass(frozen=True)
+class ParameterError(Event):
+    """Something is done to parameters (or to what lists them) that raises: which mistake (``kind``) with what."""
+
+    kind: str
+    value: Value
 
 
 @dataclass(frozen=True)
@@ -40,9 +79,11 @@ class EmptyArgument:
 
 @dataclass(frozen=True)
 class OptimizerStepped(Event):
-    """``optimizer.step()``."""
+    """``optimizer.step()``; ``frozen``: nothing that it holds wants a gradient then."""
 
     optimizer: Optimizer
+    frozen: bool = False
+    rounds: tuple[Round, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +95,18 @@ class Stepped(Event):
 
 
 @dataclass(frozen=True)
+class OptimizerExpected(Event):
+    """A ``framework`` (lightning, transformers) looks for its optimizer in ``given``.
+
+    That is what ``method``, the user's ``configure_optimizers``, returns, or the argument ``optimizers=``.
+    """
+
+    framework: str
+    given: Value
+    method: Function | None = None
+
+
+@dataclass(frozen=True)
 class OptimizerRestored(Event):
     """``optimizer.load_state_dict(…)``: an earlier training goes on."""
 
@@ -62,11 +115,16 @@ class OptimizerRestored(Event):
 
 @dataclass(frozen=True)
 class Backward(Event):
-    """A backward pass from a number that depends on ``reached`` leaves and was cut from ``cuts``."""
+    """A backward pass from a number that depends on ``reached`` leaves and was cut from ``cuts``.
+
+    ``known``: all that the number was computed of is known.
+    """
 
     reached: frozenset[Leaf]
     maybe: frozenset[Leaf]
     cuts: frozenset[tuple[Leaf, Cut]]
+    known: bool = False
+    branches: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,14 +171,64 @@ class GradientRead(Event):
 class FlagSet(Event):
     """``requires_grad`` of ``leaves`` was set to ``wanted`` (None: not known to what).
 
-    ``entry``: in which of the methods that nobody in the file calls; ``call``: the statement that called the function
-    which did it, when that function was handed what it freezes.
+    ``entry``: in which of the methods that nobody in the file calls; ``helper`` and ``call``: the function which did
+    it, when that was handed what it freezes, and the statement that called it.
     """
 
     leaves: frozenset[Leaf]
     wanted: bool | None
     entry: int
+    helper: Site | None = None
     call: Site | None = None
+
+
+@dataclass(frozen=True)
+class UnknownChanged(Event):
+    """Something that is not known may have been unfrozen, or may have got a module; it may be part of any model."""
+
+
+@dataclass(frozen=True)
+class FlagRead(Event):
+    """The ``requires_grad`` of a frozen parameter was read."""
+
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
+class TensorMarked(Event):
+    """A tensor that is a result was made to want, have or keep a gradient: ``what`` was called or set on it."""
+
+    tensor: Flow
+    what: str
+
+
+@dataclass(frozen=True)
+class PartChanged(Event):
+    """After an optimizer was built, a module got parameters (``new``) that it did not have (``before``).
+
+    ``name``: the attribute that was set, which had ``old``; ``how``: the call that made all parameters anew, "" for
+    an assignment; ``branches``: the conditions that it stands under.
+    """
+
+    owner: Instance
+    name: str
+    how: str
+    before: frozenset[Leaf]
+    old: frozenset[Leaf]
+    new: frozenset[Leaf]
+    branches: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelCopied(Event):
+    """A module was copied, parameters and all: ``model`` is the copy."""
+
+    model: Instance
+
+
+@dataclass(frozen=True)
+class MethodBegan(Event):
+    """What follows happens in a method that nobody in the file calls: when it runs is not known."""
 
 
 @dataclass(frozen=True)
@@ -186,3 +294,17 @@ class FrozenModel:
     layers: tuple[str, ...]
     order: int
     entry: int
+
+
+@dataclass(frozen=True)
+class IteratorRead(Event):
+    """A one-shot iterator was read that somebody had read ``before``. ``guarded``: an error here is expected.
+
+    ``entry``: in which of the methods that nobody in the file calls.
+    """
+
+    iterator: OneShot
+    before: Progress
+    by: str
+    entry: int
+    guarded: bool

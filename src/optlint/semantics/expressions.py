@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, calls, containers, functions, iteration, modules, repetition, truth
+from optlint.semantics import (
+    attributes,
+    calls,
+    constructors,
+    containers,
+    functions,
+    identity,
+    iteration,
+    modules,
+    repetition,
+    truth,
+)
 from optlint.semantics.frame import Frame
-from optlint.semantics.libraries import keras_models, keras_trainable, text_calls
+from optlint.semantics.libraries import keras_models, keras_trainable, misused_values, text_calls
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -23,6 +34,7 @@ from optlint.semantics.values import (
     Const,
     Container,
     Cut,
+    Device,
     DictObj,
     Entries,
     External,
@@ -34,6 +46,7 @@ from optlint.semantics.values import (
     Method,
     OneShot,
     Optimizer,
+    Origin,
     Text,
     Unknown,
     Value,
@@ -155,6 +168,38 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     return Flow(frozenset(deps), frozenset(cuts))
 
 
+def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operation: str) -> Value:
+    """The tensor that an operation makes of ``values``, where it is certainly a new one: with its origin."""
+    result = flow(it, values)
+    if not isinstance(result, Flow):
+        return result
+    origin = Origin(it.site(node), operation)
+    return Flow(result.deps, result.cuts, result.alias, _joins_graph(it, values), origin)
+
+
+def _joins_graph(it: Interpreter, values: Iterable[Value]) -> bool | None:
+    """Whether the result of an operation on ``values`` is in the graph."""
+    if it.no_grad:
+        return False
+    answers = [_in_graph(value) for value in values]
+    return True if True in answers else None if None in answers else False
+
+
+def _in_graph(value: Value) -> bool | None:
+    """Whether a number wants a gradient: a leaf that does, or a tensor of the graph."""
+    if isinstance(value, Leaf):
+        return None if "#written" in value.slots else value.requires_grad
+    if isinstance(value, Flow):
+        return value.in_graph
+    if isinstance(value, Choice):
+        answers = {_in_graph(option) for option in value.options}
+        return answers.pop() if len(answers) == 1 else None
+    if isinstance(value, Container):
+        inner = [_in_graph(element) for element in value.items.values]
+        return True if True in inner else None if None in inner or value.items.open else False
+    return False if isinstance(value, (Const, Text, External)) else None
+
+
 def _makes_a_weight(it: Interpreter, values: Sequence[Value]) -> bool:
     """Arithmetic on fresh tensors in a constructor gives another fresh tensor."""
     if not any(isinstance(value, Leaf) and value.fresh for value in values):
@@ -169,6 +214,15 @@ def cut(it: Interpreter, value: Value, where: Cut) -> Value:
     cuts |= {(leaf, where) for leaf in deps}
     alias = value if isinstance(value, Leaf) else value.alias if isinstance(value, Flow) else None
     return Flow(frozenset(), frozenset(cuts), alias)
+
+
+def detached(it: Interpreter, value: Value, where: Cut) -> Value:
+    """The tensor without its gradient: ``cut`` where the result is certainly a tensor, and so a leaf."""
+    result = cut(it, value, where)
+    if not isinstance(result, Flow):
+        return result
+    origin = Origin(where.site, where.text)
+    return Flow(result.deps, result.cuts, result.alias, False, origin)
 
 
 def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
@@ -192,8 +246,22 @@ def combine(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operato
     if any(isinstance(value, Instance) for value in values):
         return _own_operator(it, values, operator)
     if any(isinstance(value, (Leaf, Flow, Unknown, Choice, Method)) for value in values):
-        return flow(it, values)
+        sign = _OPERATOR_SIGNS.get(operator)
+        if sign is None or isinstance(node, cst.AugAssign):  # no tensor of the graph, or none that is new
+            return flow(it, values)
+        return result_of(it, values, node, sign)
     return opaque(it, values)
+
+
+_OPERATOR_SIGNS: dict[type, str] = {
+    cst.Add: "+",
+    cst.Subtract: "-",
+    cst.Multiply: "*",
+    cst.Divide: "/",
+    cst.Power: "**",
+    cst.MatrixMultiply: "@",
+    cst.Minus: "-",
+}
 
 
 _OPERATOR_METHODS: dict[type, str] = {
@@ -234,13 +302,15 @@ def enter_context(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Val
     """Enter a ``with`` item: what ``as`` binds, and what to do on leaving."""
     if isinstance(value, GradMode):
         return NONE, set_grad_mode(it, value.enabled, it.site(node))
+    if isinstance(value, Device) and value.names == ("meta",):
+        return value, identity.made_on_meta(it)
     if isinstance(value, Instance):
         method = attributes.user_method(value, "__enter__")
         if method is not None:
             return functions.invoke(it, method, Arguments(), value), _nothing
         return value, _nothing
     if isinstance(value, OneShot) and value.kind == "generator":
-        items = value.produce()
+        items = iteration.peek(it, value)
         return (items.values[0] if items.values else UNKNOWN), _nothing
     return value, _nothing
 
@@ -281,7 +351,10 @@ def callee(it: Interpreter, node: cst.BaseExpression) -> Value:
     """The value of the function part of a call; methods keep their receiver."""
     if isinstance(node, cst.Attribute):
         owner = evaluate(it, node.value)
-        return attributes.get_attribute(it, owner, node.attr.value, node)
+        value = attributes.get_attribute(it, owner, node.attr.value, node)
+        if isinstance(value, Method) and isinstance(owner, Instance) and value.function is None:
+            constructors.note_missing(it, owner, node.attr.value, node)
+        return value
     return evaluate(it, node)
 
 
@@ -353,7 +426,9 @@ def _elements(it: Interpreter, elements: Sequence[cst.BaseElement]) -> Items:
     for element in elements:
         value = evaluate(it, element.value)
         if isinstance(element, cst.StarredElement):
+            reader, it.reader = it.reader, (it.frame, element.value, "*")
             items = iteration.take(it, value)
+            it.reader = reader
             values.extend(items.values)
             more, many = more or items.open, many or items.many
         else:
@@ -386,6 +461,7 @@ def _dict(it: Interpreter, node: cst.Dict) -> Value:
 
 def _comprehension(it: Interpreter, node: Any, kind: str) -> Value:
     source = evaluate(it, node.for_in.iter)
+    misused_values.note_iterated(it, source, node.for_in.iter)
     if keras_trainable.is_empty(source):
         return source.again()
     items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), source)
@@ -412,25 +488,30 @@ def _dict_comprehension(it: Interpreter, node: cst.DictComp) -> Value:
 def _generator(it: Interpreter, node: cst.GeneratorExp) -> Value:
     frame = it.frame
     first = evaluate(it, node.for_in.iter)
+    misused_values.note_iterated(it, first, node.for_in.iter)
 
     def produce() -> Items:
         it.frames.append(Frame(frame.context, {}, parent=frame, owner=frame.owner, receiver=frame.receiver))
         it.frame.statement = frame.statement
         try:
-            items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), first)
+            items = _comprehended(it, node.for_in, lambda: evaluate(it, node.elt), first, lazy=True)
             if repetition.is_reference(node.elt):
                 repetition.note(it, "comprehended", items.values, node)
             return items
         finally:
             it.frames.pop()
 
-    return OneShot("generator", produce, it.site(node))
+    return OneShot("generator", produce, it.site(node), (first,))
 
 
 def _comprehended(
-    it: Interpreter, clause: cst.CompFor, element: Callable[[], Value], source: Value | None = None
+    it: Interpreter,
+    clause: cst.CompFor,
+    element: Callable[[], Value],
+    source: Value | None = None,
+    lazy: bool = False,
 ) -> Items:
-    """Run a comprehension's loops in a scope of their own."""
+    """Run a comprehension's loops in a scope of their own. ``lazy``: those of a generator."""
     outer = it.frame
     scope = Frame(
         outer.context, {}, parent=outer, name=outer.name, owner=outer.owner, receiver=outer.receiver
@@ -438,15 +519,27 @@ def _comprehended(
     scope.statement = outer.statement
     it.frames.append(scope)
     try:
-        return _loop(it, clause, element, source)
+        return _loop(it, clause, element, source, not lazy)
     finally:
         it.frames.pop()
 
 
-def _loop(it: Interpreter, clause: cst.CompFor, element: Callable[[], Value], source: Value | None) -> Items:
+def _loop(
+    it: Interpreter,
+    clause: cst.CompFor,
+    element: Callable[[], Value],
+    source: Value | None,
+    read_here: bool = True,
+) -> Items:
+    """The elements of a comprehension; a generator's first iterable is read by whoever reads the generator."""
     from optlint.semantics import assignment
 
-    items = iteration.take(it, evaluate(it, clause.iter) if source is None else source)
+    taken = evaluate(it, clause.iter) if source is None else source
+    reader = it.reader
+    if read_here:
+        it.reader = (it.frame, clause.iter, "comprehension")
+    items = iteration.take(it, taken)
+    it.reader = reader
     values: list[Value] = []
     more, many = items.open, items.many
     for value in items.values[: iteration.MAX_ROUNDS]:
@@ -496,6 +589,8 @@ def operate(
     """The result of ``left operator right``."""
     if isinstance(left, Const) and isinstance(right, Const):
         return _constant_operation(operator, left, right)
+    if isinstance(operator, (cst.Add, cst.Subtract)):
+        misused_values.note_added(it, left, right, node)
     if isinstance(operator, cst.Add):
         joined = _concatenate(it, left, right, node)
         if joined is not None:
@@ -727,12 +822,16 @@ def _subscript(it: Interpreter, node: cst.Subscript) -> Value:
         return UNKNOWN
     if isinstance(owner, Const) and isinstance(owner.value, str):
         return UNKNOWN
+    if isinstance(owner, Leaf) and "#written" not in owner.slots:
+        return result_of(it, [owner], node, "[…]")
     return containers.get_item(it, owner, key)
 
 
 def _library_table(owner: External, key: Value) -> Value:
     """``torch.optim.__dict__["Adam"]`` and ``vars(torch.optim)["Adam"]``: a name of the library's module."""
     module, _, last = owner.name.rpartition(".")
+    if owner.name in ("typing.Generic", "typing.Protocol", "typing_extensions.Protocol"):
+        return owner
     if last != "__dict__":
         return UNKNOWN
     names = [

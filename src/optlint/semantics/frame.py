@@ -51,12 +51,33 @@ class Exits:
         return join_values([left for _, left in ways])
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One round of a loop. ``conditional``: how many branches are open where it begins."""
+
+    loop: Loop
+    node: cst.CSTNode
+    conditional: int
+
+
+@dataclass(eq=False)
 class Loop:
     """An enclosing loop: the paths that broke out of it, and those that went on with its next round."""
 
     breaks: Exits
     continues: Exits
+    _now: Round | None = None
+
+    def begin_round(self, heap: Heap, node: cst.CSTNode, conditional: int) -> None:
+        """Another round of the loop at ``node``."""
+        self.continues = Exits(heap)
+        self._now = Round(self, node, conditional)
+
+    @property
+    def now(self) -> Round:
+        """The round that is being followed."""
+        assert self._now is not None
+        return self._now
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import enumerations, expressions, families
+from optlint.semantics import constructors, enumerations, expressions, families, identity
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Exits, Frame
 from optlint.semantics.libraries import tensor_ops
@@ -125,10 +125,19 @@ def define_class(it: Interpreter, node: cst.ClassDef) -> None:
     value_: Value = cls
     for decorator in reversed(node.decorators):
         evaluated = expressions.evaluate(it, decorator.decorator)
-        if isinstance(evaluated, External) and evaluated.name.endswith("dataclass"):
+        if _generates_constructor(it, decorator.decorator, evaluated):
             cls.slots["#dataclass"] = True
         value_ = _decorated(it, evaluated, value_, node)
     it.bind(node.name.value, value_)
+
+
+def _generates_constructor(it: Interpreter, node: cst.BaseExpression, evaluated: Value) -> bool:
+    """Whether a decorator is ``@dataclass`` or ``@dataclass(…)`` and writes an ``__init__``."""
+    if isinstance(node, cst.Call):
+        evaluated = expressions.evaluate(it, node.func)
+        if any(a.keyword is not None and a.keyword.value == "init" for a in node.args):
+            return False
+    return isinstance(evaluated, External) and evaluated.name.endswith("dataclass")
 
 
 def _library_base(value: LibraryClass) -> External:
@@ -142,6 +151,7 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
 
     stack = sum(1 for frame in it.frames if frame.variables.get("#node") is function.node)
     if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
+        constructors.doubt(it, receiver)
         return calls.unknown_call(it, arguments, receiver or UNKNOWN)
     it.step()
     it.entered.add(function.node)
@@ -157,22 +167,25 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         receiver=receiver,
     )
     bind_arguments(it, function, arguments, variables, receiver)
+    if function.name == "__init__":
+        constructors.entered(it, function, receiver or next(iter(arguments.positional), None))
     with_no_grad = _grad_decorator(function)
     if with_no_grad is not None:
         it.no_grad.append(with_no_grad)
     it.frames.append(frame)
-    loops_condition = it.conditional
+    loops_condition, reader = it.conditional, it.reader
+    it.reader = None
     try:
         return _body(it, function, frame)
     finally:
-        it.conditional = loops_condition
+        it.conditional, it.reader = loops_condition, reader
         it.frames.pop()
         if with_no_grad is not None:
             it.no_grad.pop()
 
 
-def called_with_modules(it: Interpreter) -> Site | None:
-    """The statement that called the present function, when that was handed modules or tensors to work on."""
+def handed_modules(it: Interpreter) -> tuple[Site, Site] | None:
+    """The present function and the statement that called it, when it was handed modules or tensors to work on."""
     frames = list(it.frames)
     while frames and "#node" not in frames[-1].variables:
         frames.pop()  # the scope of a comprehension
@@ -189,7 +202,8 @@ def called_with_modules(it: Interpreter) -> Site | None:
     caller = frames[-1]
     if caller.statement is None:
         return None
-    return Site(caller.context.part, caller.statement, caller.statement)
+    function = Site(inner.context.part, node, node)
+    return function, Site(caller.context.part, caller.statement, caller.statement)
 
 
 def _is_handed(it: Interpreter, value: Any) -> bool:
@@ -298,14 +312,17 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
     instance = Instance(cls, it.site(node))
     if cls.has_unknown_base():
         instance.slots["#open"] = True
-    constructor = attributes.class_attribute(cls, "__init__")
-    if isinstance(constructor, Function):
+    constructors.begin(it, instance, cls)
+    constructor: Value | None = constructors.following(it, cls)
+    if cls.slots.get("#dataclass") and "__init__" not in cls.slots:
+        _fill_dataclass(it, instance, cls, arguments)
+    elif isinstance(constructor, Function):
         result = invoke(it, constructor, arguments, instance)
         if result is expressions.NEVER:
             return expressions.NEVER
-    elif cls.slots.get("#dataclass"):
-        _fill_dataclass(it, instance, cls, arguments)
     else:
+        if isinstance(constructor, External):
+            constructors.reached(it, instance, node)
         library = next(
             (b for b in cls.library_bases() if calls.initialise_library_base(it, instance, b, arguments)), ""
         )
@@ -315,6 +332,7 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
                 it.heap.set(instance.slots, "<items>", expressions.opaque(it, arguments.all_values()))
     if families.is_module_class(it, cls) or families.keras_kind(cls):
         it.record(ModelMade(it.site(node), bool(it.conditional), instance))
+    instance.slots[identity.MADE] = True
     return instance
 
 
@@ -335,6 +353,8 @@ def _fill_dataclass(it: Interpreter, instance: Instance, cls: UserClass, argumen
         value = arguments.get(position, name)
         if value is None:
             value = UNKNOWN if default is ABSENT or arguments.open else _field_default(it, default)
+        if cls.site is not None:
+            constructors.note_set(it, instance, name, value, cls.site)
         it.heap.set(instance.slots, name, value)
     post = cls.slots.get("__post_init__")
     if isinstance(post, Function):

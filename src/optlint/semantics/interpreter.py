@@ -14,16 +14,19 @@ import libcst as cst
 
 from optlint.semantics import (
     assignment,
+    constructors,
     expressions,
     functions,
     gradients,
     imports,
     iteration,
+    loading,
     modules,
+    reading,
     truth,
 )
 from optlint.semantics.events import Event, HandUpdated
-from optlint.semantics.frame import Context, Exits, Frame, Loop
+from optlint.semantics.frame import Exits, Frame, Loop, Round
 from optlint.semantics.heap import Heap
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.site import Site
@@ -36,40 +39,23 @@ from optlint.semantics.values import (
     Function,
     Leaf,
     Namespace,
-    Obj,
+    OneShot,
     UserClass,
     Value,
 )
 
 if TYPE_CHECKING:
     from optlint.semantics.project import Project
-    from optlint.syntax.source_module import Slice, SourceModule
+    from optlint.syntax.source_module import SourceModule
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 50_000
 #: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
 MAX_WORK = 250_000
-#: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
-UNKNOWN_ROUNDS = 2
-
-
-#: Decorators that put what they decorate into a table: they run when the module does.
-_REGISTERS = re.compile(r"@[\w.]*regist", re.IGNORECASE)
 
 
 class BudgetExceeded(Exception):
     """The run was longer than it may be (``MAX_STEPS``, ``roots.MAX_SIDE_STEPS``, ``MAX_WORK``)."""
-
-
-class Lazy(Obj):
-    """A top-level function or class whose slice is parsed when its name is first used."""
-
-    __slots__ = ("context", "part")
-
-    def __init__(self, context: Context, part: Slice) -> None:
-        super().__init__(None)
-        self.context = context
-        self.part = part
 
 
 class Interpreter:
@@ -91,6 +77,8 @@ class Interpreter:
         self.conditional = 0
         self.steps = 0
         self.max_steps = MAX_STEPS
+        #: Steps of all modules that were imported.
+        self.loading_steps = 0
         self.no_grad: list[Site] = []
         self.unknown_grad_mode = 0
         #: Enclosing loops whose rounds are not all run: a counter in them has any value.
@@ -106,6 +94,8 @@ class Interpreter:
         self.skips_same_flag = False
         #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
         self.entry = 0
+        #: What reads iterators now: in which scope, at which node, and the function that is called there.
+        self.reader: tuple[Frame, cst.CSTNode, Value | str] | None = None
         #: Grows with each flag that is set; tells which was set last.
         self.moments = itertools.count(1)
         #: What is known to have happened to objects that are not known.
@@ -113,6 +103,10 @@ class Interpreter:
         self._builtins: dict[str, External] = {}
         #: The optimizers of the run and their gradients.
         self.book = gradients.Book()
+        #: What holds for all that is made from now on (the meta device).
+        self.switches: dict[str, object] = {}
+        #: The ``if`` statements whose outcome is not known and that are being followed, and which way.
+        self.branches: list[tuple[cst.CSTNode, bool]] = []
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -136,6 +130,10 @@ class Interpreter:
         """The place where a function is defined."""
         return Site(function.context.part, function.node, function.node)
 
+    def rounds(self) -> tuple[Round, ...]:
+        """The rounds of loops that are being followed, the innermost last."""
+        return tuple(loop.now for frame in self.frames for loop in frame.loops)
+
     def record_hand_update(self, leaf: Leaf, node: cst.CSTNode) -> None:
         """A leaf is written without an optimizer; what a constructor writes is its first value."""
         wanted = leaf.is_parameter or leaf.requires_grad is not False
@@ -145,60 +143,6 @@ class Interpreter:
     def record(self, event: Event) -> None:
         """Add an event to the run."""
         self.events.append(event)
-
-    def load_module(self, path: str) -> Namespace | None:
-        """The globals of a project file, its body executed on first use; None when it cannot be parsed."""
-        source = self.project.load(path)
-        if source is None:
-            return None
-        if path in self.namespaces:
-            return self.namespaces[path]
-        namespace = Namespace(path)
-        self.namespaces[path] = namespace
-        self.sources[path] = source
-        mark = self.heap.mark()
-        self.run_body(namespace, source, "")
-        self.heap.commit(mark)
-        return namespace
-
-    def run_body(self, namespace: Namespace, source: SourceModule, name: str) -> None:
-        """Execute a module's top level; functions and classes wait until they are used."""
-        namespace.slots["__name__"] = Const(name)
-        namespace.slots["__file__"] = UNKNOWN
-        frame: Frame | None = None
-        for part in source.slices:
-            context = Context(namespace, part)
-            if part.definition is not None:
-                lazy = Lazy(context, part)
-                self.heap.set(namespace.slots, part.definition, lazy)
-                if _REGISTERS.match(part.module.lines_text(part.first_line, part.first_line)):
-                    self.force(namespace.slots, part.definition, lazy)
-                continue
-            frame = Frame(context, namespace.slots)
-            self.frames.append(frame)
-            try:
-                live = self.block(part.statements())
-            finally:
-                self.frames.pop()
-            if not live:
-                return
-
-    def force(self, store: dict[str, object], name: str, lazy: Lazy) -> Value:
-        """Parse and execute the slice of a definition; it stays defined whatever branch asked for it."""
-        mark = self.heap.mark()
-        frame = Frame(lazy.context, {})
-        self.frames.append(frame)
-        saved, self.conditional = self.conditional, 0
-        try:
-            self.block(lazy.part.statements())
-        finally:
-            self.frames.pop()
-            self.conditional = saved
-        self.heap.commit(mark)
-        value = frame.variables.get(name, UNKNOWN)
-        if store.get(name) is lazy:
-            store[name] = value
-        return value  # type: ignore[no-any-return]
 
     # -- names ---------------------------------------------------------------------------------------------------
 
@@ -229,8 +173,8 @@ class Interpreter:
             if store.get(name) is value:
                 store[name] = resolved
             return truth.without_absent(resolved)
-        if isinstance(value, Lazy):
-            return self.force(value.context.namespace.slots, name, value)
+        if isinstance(value, loading.Lazy):
+            return loading.force(self, value.context.namespace.slots, name, value)
         return truth.without_absent(value)
 
     def bind(self, name: str, value: Value) -> None:
@@ -308,6 +252,8 @@ class Interpreter:
 
     def _expression(self, node: cst.Expr) -> bool:
         value = expressions.evaluate(self, node.value)
+        if isinstance(node.value, cst.Attribute):
+            constructors.named(self, value, node.value)
         return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
 
     def _assign(self, node: cst.Assign) -> bool:
@@ -405,13 +351,20 @@ class Interpreter:
 
         def taken() -> bool:
             truth.narrow(self, node.test, True)
-            return self.suite(node.body)
+            return self._branch(node, True, lambda: self.suite(node.body))
 
         def not_taken() -> bool:
             truth.narrow(self, node.test, False)
-            return self._else(node.orelse)
+            return self._branch(node, False, lambda: self._else(node.orelse))
 
         return self.fork([taken, not_taken])
+
+    def _branch(self, node: cst.If, outcome: bool, follow: Callable[[], bool]) -> bool:
+        self.branches.append((node, outcome))
+        try:
+            return follow()
+        finally:
+            self.branches.pop()
 
     def _else(self, orelse: cst.If | cst.Else | None) -> bool:
         if orelse is None:
@@ -423,7 +376,10 @@ class Interpreter:
 
     def _for(self, node: cst.For) -> bool:
         value = expressions.evaluate(self, node.iter)
-        items = iteration.take(self, value)
+        self.reader = (self.frame, node.iter, "for")
+        steps = reading.Steps(self, value) if isinstance(value, OneShot) else None
+        items = steps.items if steps is not None else iteration.take(self, value)
+        self.reader = None
         rounds = iteration.rounds(items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
@@ -433,15 +389,19 @@ class Interpreter:
         )
         self.unknown_rounds += unknown
         try:
-            for element in rounds:
+            for count, element in enumerate(rounds, 1):
                 if not live:
                     break
+                if steps is not None:
+                    steps.stand((count,))
                 mark = self.heap.mark()
                 live = self._doubtful_round(node, loop, element)
                 if repeated and live and not self._changed_since(mark, node.target):
                     break
         finally:
             self.unknown_rounds -= unknown
+        if live and steps is not None:
+            steps.finish()
         if live and node.orelse is not None:
             live = self.suite(node.orelse.body)
         broke = loop.breaks.used
@@ -469,7 +429,7 @@ class Interpreter:
 
     def _round(self, node: cst.For, loop: Loop, element: Value) -> bool:
         self.step()
-        loop.continues = Exits(self.heap)
+        loop.begin_round(self.heap, node, self.conditional)
         frame = self.frame
         frame.statement = node
         assignment.assign(self, node.target, element)
@@ -526,11 +486,11 @@ class Interpreter:
     def _while_rounds(self, node: cst.While, loop: Loop, counted: bool) -> bool:
         live = True
         recorded = len(self.events)
-        for _ in range(iteration.MAX_RANGE if counted else UNKNOWN_ROUNDS):
+        for _ in range(iteration.MAX_RANGE if counted else iteration.UNKNOWN_ROUNDS):
             if not live:
                 return False
             recorded = len(self.events)
-            loop.continues = Exits(self.heap)
+            loop.begin_round(self.heap, node, self.conditional)
             self.frame.loops.append(loop)
             try:
                 live = self.suite(node.body)

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from optlint.semantics import attributes, calls, expressions, families, functions, gradients
-from optlint.semantics.events import Returned
+from optlint.semantics import attributes, calls, expressions, families, functions, gradients, loading
+from optlint.semantics.events import MethodBegan, Returned
 from optlint.semantics.frame import Context, Frame
 from optlint.semantics.interpreter import MAX_STEPS, BudgetExceeded, Interpreter
-from optlint.semantics.libraries import tensor_calls
+from optlint.semantics.libraries import lightning
 from optlint.semantics.program import Run
 from optlint.semantics.values import (
-    NONE,
-    UNKNOWN,
     Arguments,
     Container,
     DictObj,
@@ -68,13 +67,27 @@ def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> 
     namespace = Namespace(path)
     it.namespaces[path] = namespace
     it.sources[path] = source
-    spent = _run(it, path, "<module>", lambda: it.run_body(namespace, source, "__main__"), check, keep=True)
+    mark = it.heap.mark()
+    body = _run(
+        it,
+        path,
+        "<module>",
+        lambda: loading.run_body(it, namespace, source, "__main__"),
+        check,
+        MAX_STEPS,
+        keep=True,
+    )
+    if not body.complete:
+        loading.keep_definitions(it, namespace, source, mark)
+    spent = body.steps
     roots = [part for part in source.slices if _is_root(part)]
     for part in roots[:MAX_RUNS]:
-        if spent > MAX_FILE_STEPS:
+        left = MAX_FILE_STEPS - spent - it.loading_steps
+        if left <= 0:
             return
         name = part.definition or ""
-        spent += _run(it, path, name, lambda p=part: _follow_definition(it, namespace, p), check)  # type: ignore[misc]
+        follow_part = functools.partial(_follow_definition, it, namespace, part)
+        spent += _run(it, path, name, follow_part, check, min(MAX_SIDE_STEPS, left)).steps + 1
 
 
 def _is_root(part: Slice) -> bool:
@@ -88,12 +101,18 @@ def _is_root(part: Slice) -> bool:
 
 
 def _run(
-    it: Interpreter, path: str, root: str, action: Callable[[], object], check: Checker, keep: bool = False
-) -> int:
+    it: Interpreter,
+    path: str,
+    root: str,
+    action: Callable[[], object],
+    check: Checker,
+    max_steps: int,
+    keep: bool = False,
+) -> Run:
     """One run from a clean list of events; its effects are taken back unless ``keep``."""
     it.events = []
     it.steps = 0
-    it.max_steps = MAX_STEPS if keep else MAX_SIDE_STEPS
+    it.max_steps = max_steps
     it.heap.work = 0
     it.catching = 0
     it.unknown_rounds = 0
@@ -102,6 +121,7 @@ def _run(
     it.unknown_grad_mode = 0
     it.conditional = 0
     it.entry = 0
+    it.reader = None
     it.book = gradients.Book(list(it.book.known))
     gradients.entered(it)
     frames = len(it.frames)
@@ -118,11 +138,12 @@ def _run(
     run.events = it.events
     run.steps = it.steps
     it.heap.work = 0
-    it.steps = 0  # the rules' own questions are not charged to the run
+    it.steps, it.max_steps = 0, MAX_SIDE_STEPS  # the rules' own questions are not charged to the run
     check(run)
+    run.steps += it.steps
     if not keep:
         it.heap.rollback(mark)
-    return max(run.steps, 1)
+    return run
 
 
 def _follow_definition(it: Interpreter, namespace: Namespace, part: Slice) -> None:
@@ -145,8 +166,8 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
     methods = _methods(cls)
     if methods and all(method.node in it.entered for method in methods):
         return
-    if families.is_optimizer_class(it, cls):
-        return
+    if families.is_optimizer_class(it, cls) or cls.slots.get("#fitted"):
+        return  # a trainer was seen to fit it, with the arguments that it really gets
     entered_before = it.entered
     it.root_class = cls
     it.entered = set()
@@ -155,9 +176,9 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
     it.entered = entered_before | constructing
     if not isinstance(instance, Instance):
         return
-    lightning = families.is_lightning(cls)
-    if lightning:
-        _follow_lightning(it, instance)
+    fitted = families.is_lightning(cls)
+    if fitted:
+        lightning.fit(it, instance, cls.node)
     elif families.is_module(it, instance) and attributes.user_method(instance, "forward") is not None:
         calls.call_instance(it, instance, Arguments((), {}, True), cls.node)
     for method in methods:
@@ -165,16 +186,17 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
             continue
         if method.node in constructing:
             continue  # a part of the constructor: what it makes is made once
-        if lightning and method.name in (*_LIGHTNING_HOOKS, "training_step"):
+        if fitted and method.name in lightning.HOOKS:
             continue
         if method.node in entered_before and not families.is_module(it, instance):
             continue  # what it does was seen; of a module it matters what it gives out
-        if method.node in it.entered and families.is_lightning(cls):
+        if fitted and method.node in it.entered:
             continue  # a hook that has run already
         names = functions.decorator_names(method)
         receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
         if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
             it.entry += 1
+            it.record(MethodBegan(it.site_of(method), False))
             gradients.entered(it)
             result = _call_unknown(it, method, receiver)
             if isinstance(receiver, Instance):
@@ -204,27 +226,3 @@ def _parts(result: Value) -> tuple[Value, ...]:
     if isinstance(result, Container):
         return result.items.values
     return tuple(result.entries.values.values()) if isinstance(result, DictObj) else (result,)
-
-
-_LIGHTNING_HOOKS = (
-    "prepare_data",
-    "setup",
-    "configure_model",
-    "configure_optimizers",
-    "on_fit_start",
-    "on_train_start",
-)
-
-
-def _follow_lightning(it: Interpreter, instance: Instance) -> None:
-    """The hooks in the trainer's order; the loss that ``training_step`` returns is taken backward."""
-    for name in _LIGHTNING_HOOKS:
-        method = attributes.user_method(instance, name)
-        if method is not None:
-            _call_unknown(it, method, instance)
-    step = attributes.user_method(instance, "training_step")
-    if step is None or it.frame is None:
-        return
-    loss = _call_unknown(it, step, instance)
-    if loss != NONE and loss != UNKNOWN:
-        tensor_calls.record_backward(it, loss, step.node)

@@ -6,9 +6,12 @@ mutable state in ``slots``, which only ``Heap.set`` writes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from optlint.semantics.progress import END, START, Progress
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 #: More alternatives than this are no longer kept apart: the value is Unknown.
 MAX_OPTIONS = 8
+
+_MADE = itertools.count()
 
 
 class Value:
@@ -49,6 +54,19 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The operation that gave a tensor, and its place.
+
+    ``moves``: it gives the tensor itself where there is nothing to change; on a GPU it certainly does not ("gpu"),
+    or it depends on where the program runs ("perhaps").
+    """
+
+    site: Site
+    operation: str
+    moves: str = ""
+
+
+@dataclass(frozen=True)
 class Flow(Value):
     """A number that was computed: from which leaf tensors gradient can flow (``deps``), from which it was cut."""
 
@@ -56,6 +74,9 @@ class Flow(Value):
     cuts: frozenset[tuple[Leaf, Cut]] = frozenset()
     #: The leaf whose memory this shares (``p.data``, ``p.detach()``): writing here writes there.
     alias: Leaf | None = None
+    #: It is a tensor of the graph, so no leaf (True); a tensor that wants no gradient (False); or not known (None).
+    in_graph: bool | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,13 @@ class Stranger(Unknown):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+@dataclass(frozen=True)
+class Device(Unknown):
+    """A ``torch.device``: the kinds that it may be (``cpu``, ``cuda``; None: not known). Nothing else is asked of it."""
+
+    names: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,13 +155,14 @@ class External(Value):
 
 
 class Obj(Value):
-    """An object with identity. ``slots`` is its mutable state."""
+    """An object with identity. ``slots`` is its mutable state; ``serial`` grows: what was made later has more."""
 
-    __slots__ = ("site", "slots")
+    __slots__ = ("serial", "site", "slots")
 
     def __init__(self, site: Site | None = None) -> None:
         self.slots: dict[str, Any] = {}
         self.site = site
+        self.serial = next(_MADE)
 
 
 @dataclass(frozen=True)
@@ -235,15 +264,31 @@ class NamedTuple(Container):
 
 
 class OneShot(Obj):
-    """A one-shot iterator. ``produce`` gives its elements at the moment when they are taken (filters are lazy)."""
+    """A one-shot iterator. ``produce`` gives its elements at the moment when they are taken (filters are lazy).
 
-    __slots__ = ("kind", "produce")
+    ``sources`` are the values that it reads in turn. Only ``reading`` calls ``produce`` and writes the progress.
+    """
 
-    def __init__(self, kind: str, produce: Callable[[], Items], site: Site | None = None) -> None:
+    __slots__ = ("kind", "produce", "sources")
+
+    def __init__(
+        self,
+        kind: str,
+        produce: Callable[[], Items],
+        site: Site | None = None,
+        sources: tuple[Value, ...] = (),
+    ) -> None:
         super().__init__(site)
         self.kind = kind
         self.produce = produce
-        self.slots["taken"] = False
+        self.sources = sources
+        self.slots["progress"] = START
+
+    @property
+    def progress(self) -> Progress:
+        """How far it was read."""
+        progress = self.slots.get("progress")
+        return progress if isinstance(progress, Progress) else Progress(frozenset({0, END}))
 
 
 class Leaf(Obj):
@@ -320,7 +365,7 @@ class Super(Value):
     """``super()``: looks attributes up after ``after`` in the receiver's class."""
 
     receiver: Value
-    after: UserClass
+    after: Value
 
 
 @dataclass(frozen=True)
@@ -419,10 +464,17 @@ class Instance(Obj):
 
 @dataclass(frozen=True)
 class Group:
-    """A param group: what it holds (None: unknown) and the settings written with it."""
+    """A param group: what it holds (None: unknown) and the settings written with it.
+
+    ``entry``: the dict that it was given as; ``made``: where that dict's list was made; ``sure``: it is one of the
+    groups whatever branch was taken.
+    """
 
     params: Items | None
     settings: Mapping[str, Value] = field(default_factory=dict)
+    entry: DictObj | None = field(default=None, compare=False)
+    made: Site | None = field(default=None, compare=False)
+    sure: bool = field(default=True, compare=False)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -438,10 +490,13 @@ class Groups:
 
     def joined_with(self, others: Iterable[Groups]) -> Groups:
         """Everything that any of them holds: absence is claimed only of what no branch holds."""
-        groups = list(self.groups)
-        for other in others:
-            groups.extend(group for group in other.groups if group not in groups)
-        return Groups(tuple(groups), self.open or any(other.open for other in others))
+        everyone = (self, *others)
+        found: list[Group] = []
+        for group in (group for one in everyone for group in one.groups):
+            if group not in found:
+                sure = group.sure and all(group in one.groups for one in everyone)
+                found.append(group if sure else replace(group, sure=False))
+        return Groups(tuple(found), any(one.open for one in everyone))
 
 
 class Optimizer(Obj):
@@ -524,6 +579,10 @@ def _join_numbers(found: list[Value]) -> Value | None:
         return Unknown(deps, cuts)
     if any(isinstance(value, Const) for value in present):
         return None
+    in_graph = {value.in_graph if isinstance(value, Flow) else None for value in found}
+    if len(in_graph) == 1:
+        first = next(value for value in found if isinstance(value, Flow))
+        return Flow(deps, cuts, None, first.in_graph, first.origin)
     return Flow(deps, cuts)
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, expressions, families, iteration, modules, truth
-from optlint.semantics.libraries import keras_trainable
+from optlint.semantics import (
+    attributes,
+    containers,
+    events,
+    expressions,
+    families,
+    iteration,
+    modules,
+    reading,
+    truth,
+)
+from optlint.semantics.libraries import keras_trainable, misused_values, tensor_calls
 from optlint.semantics.libraries.keras_graph import Symbolic
+from optlint.semantics.progress import END
 from optlint.semantics.values import (
     ABSENT,
     FALSE,
@@ -78,10 +89,12 @@ def _of_numbers(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
 
 
-_CONSUMING = frozenset({"builtins.sum", "builtins.min", "builtins.max"})
+_CONSUMING = frozenset({"builtins.min", "builtins.max"})
 
 
 def _other_builtin(it: Interpreter, name: str, arguments: Arguments) -> Value:
+    if name in _CONSUMING and len(arguments.positional) == 1:
+        return expressions.opaque(it, iteration.take(it, arguments.positional[0]).values)
     if name.endswith(("Error", "Exception", "Warning")):
         return UNKNOWN
     if name in ("builtins.str", "builtins.repr", "builtins.print", "builtins.input", "builtins.open"):
@@ -92,6 +105,8 @@ def _other_builtin(it: Interpreter, name: str, arguments: Arguments) -> Value:
 def _collect(kind: str) -> Handler:
     def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         source = arguments.get(0, "iterable")
+        if source is not None:
+            misused_values.note_iterated(it, source, node)
         items = Items((), arguments.open) if source is None else iteration.take(it, source)
         if kind in ("set", "frozenset"):
             unique = tuple(v for i, v in enumerate(items.values) if not any(v is w for w in items.values[:i]))
@@ -176,7 +191,7 @@ def _enumerate(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Valu
         return Items(values, items.open, items.many)
 
     kind = "enumerate-many" if iteration.is_repetition(source) else "enumerate"
-    return OneShot(kind, produce, it.site(node))
+    return OneShot(kind, produce, it.site(node), (source,))
 
 
 def _pair(first: Value, second: Value) -> Value:
@@ -204,12 +219,14 @@ def _zip(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         return Items(tuple(rows), more and not exact, many and not exact)
 
     known = all(not iteration.is_repetition(value) for value in arguments.positional)
-    return OneShot("zip" if known else "enumerate-many", produce, it.site(node))
+    kind = "zip" if known else "enumerate-many"
+    return OneShot(kind, produce, it.site(node), arguments.positional)
 
 
 def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     test = arguments.get(0, "function") or UNKNOWN
     source = arguments.get(1, "iterable") or UNKNOWN
+    misused_values.note_iterated(it, source, node)
 
     def produce() -> Items:
         items = iteration.take(it, source)
@@ -220,7 +237,7 @@ def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
                 kept.append(value if answer is True else join_values([value, ABSENT]))
         return Items(tuple(kept), items.open, items.many)
 
-    return OneShot("filter", produce, it.site(node))
+    return OneShot("filter", produce, it.site(node), (source,))
 
 
 def _test(it: Interpreter, test: Value, value: Value, node: cst.CSTNode) -> Value:
@@ -248,14 +265,17 @@ def _map(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
             values.append(join_values([result, ABSENT]) if doubt else result)
         return Items(tuple(values), any(c.open for c in columns), any(c.many for c in columns))
 
-    return OneShot("map", produce, it.site(node))
+    return OneShot("map", produce, it.site(node), sources)
 
 
 def _chain(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    for part in arguments.positional:
+        misused_values.note_iterated(it, part, node)
+
     def produce() -> Items:
         return _concatenated(it, arguments.positional, arguments.open)
 
-    return OneShot("chain", produce, it.site(node))
+    return OneShot("chain", produce, it.site(node), arguments.positional)
 
 
 def _chain_from_iterable(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -266,7 +286,7 @@ def _chain_from_iterable(it: Interpreter, arguments: Arguments, node: cst.CSTNod
         inner = _concatenated(it, items.values, items.open)
         return Items(inner.values, inner.open, inner.many or items.many)
 
-    return OneShot("chain", produce, it.site(node))
+    return OneShot("chain", produce, it.site(node), (source,))
 
 
 def _concatenated(it: Interpreter, parts: tuple[Value, ...], more: bool) -> Items:
@@ -284,7 +304,7 @@ def _iter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     source = arguments.get(0, "object") or UNKNOWN
     if isinstance(source, OneShot):
         return source
-    return OneShot("iter", lambda: iteration.take(it, source), it.site(node))
+    return OneShot("iter", lambda: iteration.take(it, source), it.site(node), (source,))
 
 
 def _next(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -295,21 +315,22 @@ def next_of(it: Interpreter, source: Value, default: Value = UNKNOWN) -> Value:
     """The first element of what is left in an iterator, ``default`` if there may be none; the rest stays."""
     if not isinstance(source, OneShot):
         return expressions.opaque(it, [source])
-    if source.slots.get("taken") is True:
-        return UNKNOWN
-    items = source.produce()
-    it.heap.set(source.slots, "taken", None)
-    first: list[Value] = []
-    for value in items.values:
-        first.append(truth.without_absent(value))
-        if not isinstance(value, Choice) or ABSENT not in value.options:
-            return join_values(first)
-    return join_values([*first, default])
+    items = reading.first_of(it, source)
+    if items is None:
+        return default
+    first = [truth.without_absent(value) for value in items.values]
+    return join_values([*first, default] if items.open else first)
 
 
 def _reversed(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    items = iteration.take(it, arguments.get(0, "sequence") or UNKNOWN)
-    return Container("list", Items(items.values[::-1], items.open, items.many), it.site(node))
+    source = arguments.get(0, "sequence") or UNKNOWN
+
+    def produce() -> Items:
+        items = iteration.take(it, source)
+        return Items(items.values[::-1], items.open, items.many)
+
+    kind = "enumerate-many" if iteration.is_repetition(source) else "iter"
+    return OneShot(kind, produce, it.site(node), (source,))
 
 
 def _sum(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -319,6 +340,7 @@ def _sum(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         values = [*start.items.values]
         more, many = items.open or start.items.open, items.many
         for part in items.values:
+            misused_values.note_added(it, start, truth.without_absent(part), node)
             inner = iteration.take(it, truth.without_absent(part))
             values.extend(inner.values)
             more, many = more or inner.open, many or inner.many
@@ -330,20 +352,31 @@ def _any_all(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return UNKNOWN
 
 
-def _any(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
-    answers = [_sure(value) for value in items.values]
-    if True in answers:
-        return TRUE
-    return UNKNOWN if None in answers or items.open else FALSE
+def _any_of(wanted: bool) -> Handler:
+    """``any`` (``wanted`` True) and ``all``: they read up to the first element that decides."""
+
+    def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+        source = arguments.get(0, "iterable") or UNKNOWN
+        steps = reading.Steps(it, source) if isinstance(source, OneShot) else None
+        items = steps.items if steps is not None else iteration.take(it, source)
+        answers = [_sure(value) for value in items.values]
+        if steps is not None:
+            steps.stand(_stops(answers, wanted))
+        if wanted in answers:
+            return Const(wanted)
+        return UNKNOWN if None in answers or items.open else Const(not wanted)
+
+    return handler
 
 
-def _all(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
-    answers = [_sure(value) for value in items.values]
-    if False in answers:
-        return FALSE
-    return UNKNOWN if None in answers or items.open else TRUE
+def _stops(answers: list[bool | None], wanted: bool) -> Iterator[int]:
+    """How many elements may have been read when the answer was found."""
+    for count, answer in enumerate(answers, 1):
+        if answer is not (not wanted):
+            yield count
+        if answer is wanted:
+            return
+    yield END
 
 
 def _sure(value: Value) -> bool | None:
@@ -512,6 +545,8 @@ def _setattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         if key is None:
             if isinstance(option, Instance):
                 it.heap.set(option.slots, "#open", True)
+            elif isinstance(option, Unknown):
+                it.record(events.UnknownChanged(it.site(node), bool(it.conditional)))
             continue
         attributes.set_attribute(it, option, key, value, node)
     return NONE
@@ -600,10 +635,23 @@ def _never(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 
 
 def _islice(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
-    return Container(
-        "list", Items(tuple(join_values([v, ABSENT]) for v in items.values), items.open, items.many)
-    )
+    source = arguments.get(0, "iterable") or UNKNOWN
+    bounds = [value.value if isinstance(value, Const) else UNKNOWN for value in arguments.positional[1:]]
+    known = 0 < len(bounds) < 4 and all(bound is None or isinstance(bound, int) for bound in bounds)
+
+    def produce() -> Items:
+        steps = reading.Steps(it, source) if isinstance(source, OneShot) else None
+        items = steps.items if steps is not None else iteration.take(it, source)
+        if items.open or items.many or not known:
+            if steps is not None:
+                steps.stand((*range(len(items.values)), END))
+            return Items(tuple(join_values([v, ABSENT]) for v in items.values), items.open, items.many)
+        part = slice(*bounds)
+        if steps is not None:
+            steps.stand((END if part.stop is None else part.stop,))
+        return Items(items.values[part])
+
+    return OneShot("islice", produce, it.site(node), (source,))
 
 
 def _reduce(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -618,9 +666,19 @@ def _reduce(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return result
 
 
+#: More copies of an iterator than this are not made.
+_MAX_TEES = 8
+
+
 def _tee(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    items = iteration.take(it, arguments.get(0, "iterable") or UNKNOWN)
-    return Container("tuple", Items((Container("list", items), Container("list", items))))
+    """``tee``: iterators that share what they read."""
+    count = arguments.get(1, "n") or Const(2)
+    number = count.value if isinstance(count, Const) and isinstance(count.value, int) else _MAX_TEES + 1
+    if number > _MAX_TEES:
+        return UNKNOWN
+    shared = Container("list", iteration.take(it, arguments.get(0, "iterable") or UNKNOWN))
+    copies = tuple(OneShot("iter", lambda: shared.items, it.site(node), (shared,)) for _ in range(number))
+    return Container("tuple", Items(copies))
 
 
 def _number(kind: type[int] | type[float]) -> Handler:
@@ -643,8 +701,14 @@ def _number(kind: type[int] | type[float]) -> Handler:
 
 
 def _deepcopy(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
-    value = arguments.get(0, "x") or UNKNOWN
-    return join_values([copied(value, {}) for value in truth.alternatives(value)])
+    from optlint.semantics.libraries import torch_identity
+
+    copies: list[Value] = []
+    for value in truth.alternatives(arguments.get(0, "x") or UNKNOWN):
+        memo: dict[int, Value] = {}
+        copies.append(copied(value, memo))
+        torch_identity.note_copies(it, memo, node)
+    return join_values(copies)
 
 
 #: Larger object graphs are not copied: the copy is Unknown.
@@ -662,6 +726,7 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
             value.site, is_parameter=value.is_parameter, requires_grad=value.requires_grad, ndim=value.ndim
         )
         leaf.fresh = False
+        tensor_calls.note_copy(leaf, value)
         memo[id(value)] = leaf
         return leaf
     if isinstance(value, Instance):
@@ -688,6 +753,8 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         return join_values([copied(option, memo) for option in value.options])
     if isinstance(value, (Optimizer, OneShot)):
         return UNKNOWN
+    if isinstance(value, Flow):
+        return Flow(value.deps, value.cuts, None, value.in_graph, value.origin)
     if isinstance(value, Symbolic):
         layers = tuple(
             layer for layer in (copied(v, memo) for v in value.layers) if isinstance(layer, Instance)
@@ -721,8 +788,8 @@ _FUNCTIONS: dict[str, Handler] = {
     "builtins.next": _next,
     "builtins.reversed": _reversed,
     "builtins.sum": _sum,
-    "builtins.any": _any,
-    "builtins.all": _all,
+    "builtins.any": _any_of(True),
+    "builtins.all": _any_of(False),
     "builtins.isinstance": _isinstance,
     "builtins.issubclass": _any_all,
     "builtins.callable": _any_all,

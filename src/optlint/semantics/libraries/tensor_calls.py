@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import events, expressions, gradients
-from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -18,6 +18,7 @@ from optlint.semantics.values import (
     Cut,
     Flow,
     Leaf,
+    Origin,
     Value,
 )
 
@@ -83,8 +84,9 @@ def call_method(
         return NONE
     if name == "requires_grad_":
         return _requires_grad(it, owner, arguments, node)
-    if name in tensor_ops.DETACHING_METHODS or name == "detach_":
-        return expressions.cut(it, owner, Cut("detach", it.site(node), f".{name}()"))
+    if name in tensor_ops.DETACHING_METHODS:
+        cut = expressions.detached if name.startswith("detach") else expressions.cut
+        return cut(it, owner, Cut("detach", it.site(node), f".{name}()"))
     if name in tensor_ops.SHAPE_METHODS:
         return _shape(owner, name)
     if name in _SAMPLES or name in tensor_ops.NON_DIFFERENTIABLE_METHODS:
@@ -94,14 +96,23 @@ def call_method(
     if name == "retain_grad" or name == "register_hook":
         for leaf in (owner,) if isinstance(owner, Leaf) else owner.deps:
             it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
+        _marked(it, owner, name, node)
         return NONE
     if name in _MOVES:
-        return _moved(it, owner, values)
+        return _moved(it, owner, name, arguments, node)
     if name.endswith("_") and not name.endswith("__"):
         return _in_place(it, owner, name, values, node)
     if name.startswith("new_"):
         return Leaf(it.site(node), is_parameter=False, requires_grad=False)
+    if name in tensor_ops.NON_LEAF_METHODS:
+        return expressions.result_of(it, values, node, f".{name}()")
     return expressions.flow(it, values)
+
+
+def _marked(it: Interpreter, tensor: Leaf | Flow, name: str, node: cst.CSTNode) -> None:
+    """Something is done to a tensor without identity that makes it want, have or keep a gradient."""
+    if isinstance(tensor, Flow):
+        it.record(events.TensorMarked(it.site(node), bool(it.conditional), tensor, name))
 
 
 def _without_gradient(it: Interpreter, values: list[Value], node: cst.CSTNode) -> Value:
@@ -116,13 +127,27 @@ def _shape(owner: Leaf | Flow, name: str) -> Value:
     return UNKNOWN
 
 
-def _moved(it: Interpreter, owner: Leaf | Flow, values: list[Value]) -> Value:
+def _moved(
+    it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments, node: cst.CSTNode
+) -> Value:
     """``.to(…)`` and its like: the same tensor, or a result of it where it really moves."""
+    values = [owner, *arguments.all_values()]
     if isinstance(owner, Flow):
-        return expressions.flow(it, values) if owner.alias is None else owner
+        if owner.alias is not None:
+            return owner
+        moved = expressions.flow(it, values)
+        if not isinstance(moved, Flow):
+            return moved
+        in_graph = False if it.no_grad else owner.in_graph
+        return Flow(moved.deps, moved.cuts, moved.alias, in_graph, owner.origin)
     if owner.requires_grad is False and not owner.is_parameter:
         return owner
-    return Choice((owner, expressions.flow(it, [owner])))
+    moves = tensor_moves.moves(name, owner, arguments, node)
+    result = expressions.result_of(it, [owner], node, tensor_moves.told(name, arguments))
+    if isinstance(result, Flow) and result.origin is not None:
+        origin = Origin(result.origin.site, result.origin.operation, moves)
+        result = Flow(result.deps, result.cuts, result.alias, result.in_graph, origin)
+    return Choice((owner, result))
 
 
 def _in_place(
@@ -149,7 +174,22 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
         return owner
     if owner.deps or wanted == FALSE:
         return owner
-    return Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not owner.cuts)
+    _marked(it, owner, "requires_grad", node)
+    leaf = Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not owner.cuts)
+    note_copy(leaf, owner)
+    return leaf
+
+
+def note_copy(leaf: Leaf, source: Value) -> None:
+    """Remember which leaves a new one was made from: training it does not train them."""
+    if isinstance(source, Leaf):
+        copied = frozenset({source}) | source.slots.get("#copy_of", frozenset())
+    elif isinstance(source, Flow):
+        copied = source.deps | {cut_leaf for cut_leaf, _ in source.cuts}
+        copied = copied if source.alias is None else copied | {source.alias}
+    else:
+        return
+    leaf.slots["#copy_of"] = copied | leaf.slots.get("#copy_of", frozenset())
 
 
 def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Value | None = None) -> None:
@@ -158,5 +198,10 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
     if inputs is not None and inputs != NONE:
         deps &= expressions.sources(it, [inputs])[0]
     certain = frozenset() if opaque else frozenset(deps)
-    it.record(events.Backward(it.site(node), bool(it.conditional), certain, frozenset(deps), frozenset(cuts)))
+    known = isinstance(value, (Flow, Leaf))
+    maybe, without = frozenset(deps), frozenset(cuts)
+    branches = tuple(it.branches)
+    it.record(
+        events.Backward(it.site(node), bool(it.conditional), certain, maybe, without, known, branches)
+    )
     gradients.filled(it, frozenset(deps), not deps and not cuts, it.site(node))

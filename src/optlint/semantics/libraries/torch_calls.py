@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, iteration
+from optlint.semantics import events, expressions, identity, iteration
 from optlint.semantics.libraries import (
     optimizers,
     packed_sequences,
+    tensor_moves,
     tensor_ops,
+    torch_identity,
     torch_modules,
     torch_optimizers,
 )
@@ -22,12 +24,14 @@ from optlint.semantics.values import (
     Const,
     Container,
     Cut,
+    Device,
     Flow,
     Function,
     Instance,
     Items,
     Leaf,
     LibraryClass,
+    Origin,
     Unknown,
     UserClass,
     Value,
@@ -70,7 +74,13 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     known = optimizers.optimizer_class(name, it.extra_optimizers)
     if known is not None and known.framework == "torch":
         return torch_optimizers.build_optimizer(
-            it, known.name, arguments, node, known.checks_empty, known.signature
+            it,
+            known.name,
+            arguments,
+            node,
+            known.checks_empty,
+            known.signature,
+            of_torch=known.qualified_name.startswith("torch.optim."),
         )
     if optimizers.is_scheduler(name):
         return UNKNOWN
@@ -80,13 +90,16 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     if model is not None:
         return model
     if not name.startswith("torch."):
-        return None
+        return torch_identity.context(name)
     return _call_torch(it, name, arguments, node)
 
 
 def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     if name in _PARAMETER:
         return _parameter(it, arguments, node)
+    changed = torch_identity.call(it, name, arguments, node)
+    if changed is not None:
+        return changed
     if name in _SAME_MODULE:
         return arguments.positional[0] if arguments.positional else UNKNOWN
     module = torch_modules.make_module(it, name, arguments, node)
@@ -98,8 +111,9 @@ def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     if name.startswith("torch.nn.init."):
         return arguments.positional[0] if arguments.positional else UNKNOWN
     if name.startswith(_CONSUMES_PARAMETERS):
-        for value in arguments.positional[:1]:
-            iteration.take(it, value)
+        given = arguments.get(0, "parameters")
+        if given is not None:
+            iteration.take(it, given)
         return UNKNOWN
     return _tensor_function(it, name, arguments, node)
 
@@ -134,6 +148,8 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     if name.endswith(("checkpoint.checkpoint", "checkpoint.checkpoint_sequential")):
         function = arguments.get(0, "function") or UNKNOWN
         return calls.call(it, function, Arguments(arguments.positional[1:], {}, arguments.open), node)
+    if name.endswith(".parameters_to_vector"):
+        return expressions.flow(it, iteration.take(it, arguments.get(0, "parameters") or UNKNOWN).values)
     if name == "torch.nn.utils.vector_to_parameters":
         for value in iteration.take(it, arguments.get(1, "parameters") or UNKNOWN).values:
             if isinstance(value, Leaf):
@@ -141,7 +157,9 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
         return NONE
     if name in tensor_ops.NON_DIFFERENTIABLE_FUNCTIONS or name in tensor_ops.ZERO_GRADIENT_FUNCTIONS:
         return calls.non_differentiable(it, values, node)
-    if calls.is_harmless(name) or name.startswith(("torch.load", "torch.device", "torch.utils.data")):
+    if name == "torch.device":
+        return Device(names=tensor_moves.device_names(arguments.get(0, "device") or UNKNOWN))
+    if calls.is_harmless(name) or name.startswith(("torch.load", "torch.utils.data")):
         return None
     if name.startswith(("torch.func.", "torch.utils.", "torch.jit.", "torch.quantization", "torch.ao.", "torch.hub",
                         "torch.distributed", "torch.autograd.functional", "torch.vmap", "torch.nn.utils.prune",
@@ -150,6 +168,8 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     if any(isinstance(value, (Function, Instance, UserClass)) for value in values):
         if not name.startswith("torch.distributions"):
             return None
+    if name in tensor_ops.NON_LEAF_FUNCTIONS:
+        return expressions.result_of(it, values, node, f"{name.removeprefix('torch.nn.functional.')}(…)")
     return expressions.flow(it, values)
 
 
@@ -178,19 +198,24 @@ def _rewrapped(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNo
     where = Cut("detach", it.site(node), name.rsplit(".", 1)[-1] + "(…)")
     cuts |= {(leaf, where) for leaf in deps}
     if cuts:
-        return Flow(frozenset(), frozenset(cuts))
+        wanted = _wanted(name, arguments)
+        in_graph = False if wanted is False else None
+        return Flow(frozenset(), frozenset(cuts), None, in_graph, Origin(where.site, where.text))
     return _fresh(it, name, arguments, node)
 
 
-def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Leaf:
+def _wanted(name: str, arguments: Arguments) -> bool | None:
+    """The ``requires_grad`` that a new tensor is given."""
     wanted = arguments.keywords.get("requires_grad")
     if wanted is None and name.endswith("Variable"):
         wanted = arguments.get(1, "requires_grad")
-    known: bool | None = False
     if wanted is not None:
-        known = bool(wanted.value) if isinstance(wanted, Const) else None
-    elif arguments.open:
-        known = None
+        return bool(wanted.value) if isinstance(wanted, Const) else None
+    return None if arguments.open else False
+
+
+def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Leaf:
+    known = _wanted(name, arguments)
     leaf = Leaf(it.site(node), is_parameter=False, requires_grad=known, ndim=_ndim(name, arguments))
     given = arguments.positional[0] if arguments.positional else None
     if isinstance(given, Unknown):
@@ -199,6 +224,7 @@ def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) 
     leaf.fresh = not name.endswith(("from_numpy", "as_tensor")) and not (
         isinstance(given, Leaf) and not given.fresh
     )
+    tensor_moves.note_made(leaf, name, arguments)
     return leaf
 
 
@@ -214,10 +240,17 @@ def _ndim(name: str, arguments: Arguments) -> int | None:
 
 
 def _parameter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Leaf:
+    from optlint.semantics.libraries import tensor_calls
+
     data = arguments.get(0, "data")
     wanted = arguments.get(1, "requires_grad")
     known: bool | None = True
     if wanted is not None:
         known = bool(wanted.value) if isinstance(wanted, Const) else None
     ndim = data.ndim if isinstance(data, Leaf) else None
-    return Leaf(it.site(node), is_parameter=True, requires_grad=known, ndim=ndim)
+    leaf = Leaf(it.site(node), is_parameter=True, requires_grad=known, ndim=ndim)
+    for source in options(data) if data is not None else ():
+        tensor_calls.note_copy(leaf, source)
+    tensor_moves.note_wrapped(leaf, data)
+    identity.born(it, leaf)
+    return leaf

@@ -7,26 +7,34 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, families, gradients, iteration, modules
+from optlint.semantics import constructors, events, expressions, families, gradients, identity, iteration, modules
 from optlint.semantics.libraries import (
+    lightning_modules,
+    torch_identity,
     torch_modules,
     torch_nn,
 )
 from optlint.semantics.values import (
+    ABSENT,
     NONE,
     UNKNOWN,
     Arguments,
     Const,
     Container,
+    DictObj,
+    Entries,
+    Flow,
     Instance,
     Items,
     Leaf,
     LibraryClass,
     Method,
     OneShot,
+    Origin,
     Text,
     Unknown,
     Value,
+    join_values,
 )
 
 if TYPE_CHECKING:
@@ -42,18 +50,21 @@ def call_module_method(
     if not families.is_module(it, owner):
         return None
     handler = _MODULE_METHODS.get(name)
+    if handler is not None or name in torch_nn.MODULE_METHODS_RETURNING_SELF:
+        constructors.note_method(it, owner, name, arguments.get(0, "name"), node)
     if handler is not None:
         return handler(it, owner, arguments, node)
     if name in torch_nn.MODULE_METHODS_RETURNING_SELF:
         if name in ("eval", "train"):
             it.heap.set(owner.slots, "#eval", name == "eval")
+        torch_identity.converted(it, owner, name, arguments)
         return owner
     if modules.container_base(it, owner):
         handler = _CONTAINER_METHODS.get(name)
         if handler is not None:
             return handler(it, owner, arguments, node)
     if families.is_lightning(owner.cls):
-        return _lightning_method(it, owner, name, arguments, node)
+        return lightning_modules.call_method(it, owner, name, arguments, node)
     if torch_modules.is_library_model(owner):
         return _library_model_method(it, owner, name, arguments, node)
     if name == "backward" and arguments.positional:
@@ -77,37 +88,10 @@ def _library_model_method(
     return expressions.opaque(it, [owner, *arguments.all_values()])
 
 
-_LIGHTNING_SILENT = frozenset(
-    [
-        "log",
-        "log_dict",
-        "save_hyperparameters",
-        "print",
-        "lr_schedulers",
-        "all_gather",
-        "toggle_optimizer",
-        "untoggle_optimizer",
-        "clip_gradients",
-    ]
-)
-
-
-def _lightning_method(
-    it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
-) -> Value | None:
-    from optlint.semantics.libraries import tensor_calls
-
-    if name in _LIGHTNING_SILENT:
-        return UNKNOWN
-    if name == "manual_backward" and arguments.positional:
-        tensor_calls.record_backward(it, arguments.positional[0], node)
-        return NONE
-    return UNKNOWN if name in ("optimizers", "configure_optimizers") else None
-
-
 def _parameters(named: bool) -> ModuleMethod:
     def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
         recurse = arguments.get(1 if named else 0, "recurse") != Const(False)
+        identity.asked_for(it, owner)
 
         def produce() -> Items:
             items = modules.parameter_items(it, owner, named, recurse)
@@ -168,7 +152,7 @@ def _add_module(it: Interpreter, owner: Instance, arguments: Arguments, node: cs
         key = f"<{len(owner.slots)}>"
     if "<n>" in key:
         it.heap.set(owner.slots, "#many", True)
-    it.heap.set(owner.slots, key, value)
+    identity.put(it, owner, key, value)
     return NONE
 
 
@@ -182,9 +166,37 @@ def _register_buffer(it: Interpreter, owner: Instance, arguments: Arguments, nod
     return NONE
 
 
+def _state_dict(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """A dict of tensors that share the memory of the parameters and want no gradient; with ``keep_vars`` themselves."""
+    from optlint.semantics import containers
+
+    kept = arguments.keywords.get("keep_vars")
+    if kept is not None and not isinstance(kept, Const):
+        return UNKNOWN
+    origin = Origin(it.site(node), ".state_dict()")
+    known: dict[str, Value] = {}
+    others: list[tuple[Value, Value]] = []
+    for entry in modules.parameters(it, owner).parameters:
+        value: Value = Flow(alias=entry.leaf, in_graph=False, origin=origin)
+        if kept is not None and kept.value:
+            value = entry.leaf
+        if not entry.certain:
+            value = join_values([value, ABSENT])
+        name = modules.name_of(entry)
+        if isinstance(name, Const):
+            known[name.value] = value
+        else:
+            others.append((name, value))
+    result = DictObj(Entries(known, True), it.site(node))  # open: there are buffers, too
+    for name, value in others:
+        containers.set_item(it, result, name, value)
+    return result
+
+
 def _load_state_dict(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     leaves = frozenset(entry.leaf for entry in modules.parameters(it, owner).parameters)
     it.record(events.WeightsLoaded(it.site(node), bool(it.conditional), owner, leaves))
+    torch_identity.loaded(it, owner, arguments)
     return UNKNOWN
 
 
@@ -246,7 +258,7 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
     "register_parameter": _add_module,
     "register_buffer": _register_buffer,
     "load_state_dict": _load_state_dict,
-    "state_dict": _unknown,
+    "state_dict": _state_dict,
     "zero_grad": _zero_grad,
     "compile": _nothing,
     "get_submodule": _get_by_path,
@@ -263,13 +275,16 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
 def _append(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     value = arguments.get(0, "module") or arguments.get(0, "value")
     if value is not None:
-        modules.add_element(it, owner, value)
+        with identity.watched(it, owner):
+            modules.add_element(it, owner, value)
     return owner
 
 
 def _extend(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     for value in arguments.positional:
-        modules.fill(it, owner, iteration.take(it, value))
+        items = iteration.take(it, value)
+        with identity.watched(it, owner):
+            modules.fill(it, owner, items)
     return owner
 
 
@@ -279,8 +294,9 @@ def _insert(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CS
     where = arguments.get(0, "index")
     position = where.value if isinstance(where, Const) and isinstance(where.value, int) else len(old)
     old.insert(position, value or UNKNOWN)
-    for index, element in enumerate(old):
-        it.heap.set(owner.slots, str(index), element)
+    with identity.watched(it, owner):
+        for index, element in enumerate(old):
+            it.heap.set(owner.slots, str(index), element)
     return NONE
 
 
@@ -305,7 +321,8 @@ def _key(name: str) -> Value:
 
 def _update(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     for value in arguments.positional:
-        torch_modules.fill_by_name(it, owner, value)
+        with identity.watched(it, owner):
+            torch_modules.fill_by_name(it, owner, value)
     return NONE
 
 
@@ -327,11 +344,18 @@ _CONTAINER_METHODS: dict[str, ModuleMethod] = {
 }
 
 
+def is_module_method(name: str) -> bool:
+    """Whether every module has a method of that name."""
+    return (
+        name in _MODULE_METHODS or name in torch_nn.MODULE_METHODS_RETURNING_SELF or name.startswith("__")
+    )
+
+
 def part_of_library_model(it: Interpreter, method: Method) -> Value | None:
     """``model.layer4`` of a library's model, where it is no method of every module."""
     owner, name = method.receiver, method.name
     if not isinstance(owner, Instance) or not torch_modules.is_library_model(owner):
         return None
-    if name in _MODULE_METHODS or name in torch_nn.MODULE_METHODS_RETURNING_SELF or name.startswith("__"):
+    if is_module_method(name):
         return None
     return torch_modules.library_child(it, owner, name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, iteration, modules
+from optlint.semantics import events, expressions, identity, iteration, modules
 from optlint.semantics.libraries import model_zoo, packed_sequences, torch_nn
 from optlint.semantics.values import (
     NONE,
@@ -28,7 +28,20 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
-_WRAPPER_NAMES = frozenset({"DataParallel", "DistributedDataParallel"})
+#: Layers whose ``weight`` and ``bias`` are None where they have none.
+_WITHOUT_IS_NONE = frozenset(
+    {"Linear", "LazyLinear", "Bilinear", "SyncBatchNorm", "LayerNorm", "GroupNorm"}
+    | {f"{name}{n}d" for name in ("Conv", "ConvTranspose", "LazyConv", "BatchNorm", "InstanceNorm") for n in (1, 2, 3)}
+)  # fmt: skip
+#: Modules that call the one inside them, and under which name they keep it.
+_WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "DeepSpeedEngine": "module",
+    "PeftModel": "base_model",
+    "PeftTuner": "model",
+    "ModulesToSaveWrapper": "modules_to_save",
+}
 
 
 def plain_argument(value: Value) -> object:
@@ -80,6 +93,10 @@ def initialise_module(it: Interpreter, module: Instance, name: str, arguments: A
             it.heap.set(module.slots, "#open", True)
         for parameter in found or ():
             _add_parameter(it, module, parameter)
+        if found is not None and known.name in _WITHOUT_IS_NONE:
+            for absent in ("weight", "bias"):
+                if absent not in module.slots:
+                    it.heap.set(module.slots, absent, NONE)
 
 
 def _add_parameter(it: Interpreter, module: Instance, parameter: torch_nn.LibraryParameter) -> None:
@@ -92,7 +109,8 @@ def _add_parameter(it: Interpreter, module: Instance, parameter: torch_nn.Librar
             it.heap.set(owner.slots, part, child)
         owner = child
     known = True if parameter.requires_grad else False if parameter.certain else None
-    leaf: Value = Leaf(module.site, is_parameter=True, requires_grad=known, ndim=parameter.ndim)
+    leaf = Leaf(module.site, is_parameter=True, requires_grad=known, ndim=parameter.ndim)
+    identity.born(it, leaf)
     it.heap.set(owner.slots, last, leaf if parameter.certain else join_values([leaf, NONE]))
 
 
@@ -157,9 +175,12 @@ def _stack(it: Interpreter, module: Instance, arguments: Arguments) -> None:
 
 def library_model(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     known = model_zoo.library_model(name, {k: plain_argument(v) for k, v in arguments.keywords.items()})
-    if known is None:
-        return None
-    model = Instance(LibraryClass(f"optlint.module.{known.family}"), it.site(node))
+    return None if known is None else opaque_model(it, known.family, node)
+
+
+def opaque_model(it: Interpreter, family: str, node: cst.CSTNode) -> Instance:
+    """A model of a library whose inside is not listed."""
+    model = Instance(LibraryClass(f"optlint.module.{family}"), it.site(node))
     model.slots["*"] = Leaf(model.site, is_parameter=True, requires_grad=True, fresh=False)
     model.slots["#pretrained"] = True
     return model
@@ -170,7 +191,9 @@ def library_child(it: Interpreter, model: Instance, name: str) -> Instance:
     child = Instance(LibraryClass("optlint.module.part"), model.site)
     rest = model.slots.get("*")
     state = rest.requires_grad if isinstance(rest, Leaf) else None
-    child.slots["*"] = Leaf(model.site, is_parameter=True, requires_grad=state, fresh=False)
+    own = Leaf(model.site, is_parameter=True, requires_grad=state, fresh=False)
+    own.slots["#part_of"] = rest
+    child.slots["*"] = own
     child.slots["#pretrained"] = True
     model.slots[name] = child
     it.heap.version += 1  # written past the undo log, since it has been there all the time
@@ -201,8 +224,8 @@ def forward(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CS
         if owner.open:
             return expressions.opaque(it, [value, owner])
         return value
-    if isinstance(owner.cls, LibraryClass) and owner.cls.name in _WRAPPER_NAMES:
-        return calls.call(it, owner.slots.get("module", UNKNOWN), arguments, node)
+    if isinstance(owner.cls, LibraryClass) and owner.cls.name in _WRAPPERS:
+        return calls.call(it, owner.slots.get(_WRAPPERS[owner.cls.name], UNKNOWN), arguments, node)
     leaves = [entry.leaf for entry in modules.parameters(it, owner).parameters]
     if isinstance(owner.cls, LibraryClass) and not owner.open and not is_library_model(owner):
         packed = packed_sequences.recurrent(it, leaves, arguments)

@@ -1,17 +1,23 @@
-"""Optimizers of torch, and the objects that step them or prepare them (gradient scalers, accelerate, fabric)."""
+"""Optimizers of torch, and the gradient scalers that step them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, gradients, iteration, truth
-from optlint.semantics.libraries.parameter_arguments import empty_argument, groups_of
+from optlint.semantics import events, gradients, truth
+from optlint.semantics.libraries import argument_faults
+from optlint.semantics.libraries.parameter_arguments import adopt, all_frozen, empty_argument, groups_of
+from optlint.semantics.site import Site
 from optlint.semantics.values import (
+    FALSE,
     NONE,
     UNKNOWN,
     Arguments,
+    Const,
     Container,
     Groups,
     Instance,
@@ -27,11 +33,6 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 LIBRARY_OBJECTS = {
-    "accelerate.Accelerator": "accelerate.Accelerator",
-    "accelerate.accelerator.Accelerator": "accelerate.Accelerator",
-    "lightning.Fabric": "lightning.Fabric",
-    "lightning.fabric.Fabric": "lightning.Fabric",
-    "lightning_fabric.Fabric": "lightning.Fabric",
     "torch.cuda.amp.GradScaler": "torch.GradScaler",
     "torch.amp.GradScaler": "torch.GradScaler",
     "torch.cuda.amp.grad_scaler.GradScaler": "torch.GradScaler",
@@ -48,8 +49,12 @@ def build_optimizer(
     checks_empty: bool = True,
     signature: tuple[str, ...] = ("params",),
     own_step: bool = False,
+    of_torch: bool = False,
 ) -> Value:
-    """Construct an optimizer: its groups, and whether it certainly got nothing. ``own_step``: the user wrote it."""
+    """Construct an optimizer: its groups, and whether it certainly got nothing.
+
+    ``own_step``: the user wrote it; ``of_torch``: it is one of ``torch.optim``.
+    """
     position = signature.index("params") if "params" in signature else 0
     given = arguments.get(position, signature[position] if signature else "params")
     site = it.site(node)
@@ -58,10 +63,85 @@ def build_optimizer(
     empty = None if arguments.open and not arguments.positional else empty_argument(it, given)
     if it.catching and empty is not None and empty.form != "group":
         empty = None  # the program expects the error
-    optimizer = Optimizer(name, groups_of(it, given), site, raises_on_empty=checks_empty)
-    it.record(events.OptimizerBuilt(site, bool(it.conditional), optimizer, given, empty))
+    checked = checks_empty and not own_step and not it.catching
+    faults = _faults(it, name, arguments, given, signature, of_torch) if checked else ()
+    groups = groups_of(it, given)
+    optimizer = Optimizer(name, groups, site, raises_on_empty=checks_empty)
+    settings = settings_of(arguments, signature)
+    it.heap.set(optimizer.slots, "#settings", settings)
+    rounds = it.rounds()
+    always = bool(rounds) and rounds[-1].conditional == it.conditional
+    it.record(
+        events.OptimizerBuilt(
+            site,
+            bool(it.conditional),
+            optimizer,
+            given,
+            empty,
+            rounds,
+            always,
+            groups,
+            settings,
+            faults,
+            _asked_at(it, given) if faults else None,
+        )
+    )
+    adopt(it, optimizer, groups, settings)
     gradients.built(it, optimizer, own_step)
     return optimizer
+
+
+def _faults(
+    it: Interpreter,
+    name: str,
+    arguments: Arguments,
+    given: Value,
+    signature: tuple[str, ...],
+    of_torch: bool,
+) -> tuple[events.ArgumentFault, ...]:
+    """What is wrong with the parameters that an optimizer is called with."""
+    if arguments.open:
+        return ()
+    position = signature.index("params") if "params" in signature else 0
+    if of_torch and arguments.get(position, "params") is None:
+        return (events.ArgumentFault("missing", given),)
+    swapped = isinstance(given, Const) and isinstance(given.value, float) and arguments.positional[1:2]
+    if swapped and not isinstance(arguments.positional[1], (Const, Unknown)):
+        return (events.ArgumentFault("order", arguments.positional[1]),)
+    faults = argument_faults.of_argument(it, given, name, of_torch)
+    if arguments.keywords.get("differentiable", FALSE) != FALSE:
+        return tuple(fault for fault in faults if fault.kind != "non-leaf")
+    return faults
+
+
+#: A function with such a parameter is handed what its optimizer gets: its caller chose it.
+_HANDED_ON = re.compile(r"param|group|weight|variable|tensor", re.IGNORECASE)
+
+
+def _asked_at(it: Interpreter, given: Value) -> Site | None:
+    """The call, outside the function that builds the optimizer, which chose what it is given."""
+    frames = list(it.frames)
+    found: Site | None = None
+    while len(frames) > 1:
+        inner = frames.pop()
+        handed = any(
+            value is given and isinstance(name, str) and _HANDED_ON.search(name)
+            for name, value in inner.variables.items()
+        )
+        node = inner.variables.get("#node")
+        if node is None or not handed or isinstance(node, cst.Lambda):
+            break
+        statement = frames[-1].statement
+        if not isinstance(statement, cst.BaseSmallStatement):
+            break
+        found = Site(frames[-1].context.part, statement, statement)
+    return found
+
+
+def settings_of(arguments: Arguments, signature: tuple[str, ...]) -> dict[str, Value]:
+    """What an optimizer is called with besides its parameters, by name."""
+    named = dict(zip(signature[1:], arguments.positional[1:], strict=False))
+    return {**named, **{key: value for key, value in arguments.keywords.items() if key != signature[0]}}
 
 
 def call_optimizer_method(
@@ -78,8 +158,13 @@ def call_optimizer_method(
         return result
     if name == "add_param_group":
         added = arguments.get(0, "param_group") or UNKNOWN
+        known = owner.raises_on_empty and not it.catching and not arguments.open
+        faults = argument_faults.of_group(it, added) if known else ()
         more = groups_of(it, Container("list", Items((added,))))
         groups = owner.groups
+        it.record(events.GroupAdded(it.site(node), bool(it.conditional), owner, more, groups, faults))
+        settings = owner.slots.get("#settings")
+        adopt(it, owner, more, settings if isinstance(settings, Mapping) else {})
         it.heap.set(owner.slots, "groups", Groups(groups.groups + more.groups, groups.open or more.open))
         return NONE
     if name == "load_state_dict":
@@ -90,7 +175,7 @@ def call_optimizer_method(
         return NONE
     if name == "state_dict":
         return UNKNOWN
-    if name in ("register_step_pre_hook", "register_step_post_hook", "train", "eval"):
+    if name in ("register_step_pre_hook", "register_step_post_hook", "train", "eval", "toggle_model"):
         return UNKNOWN
     calls.escape(it, [owner, *arguments.all_values()])
     return UNKNOWN
@@ -99,7 +184,8 @@ def call_optimizer_method(
 def step(it: Interpreter, owner: Optimizer, node: cst.CSTNode) -> None:
     """An optimizer steps."""
     site = it.site(node)
-    it.record(events.OptimizerStepped(site, bool(it.conditional), owner))
+    stepped = events.OptimizerStepped(site, bool(it.conditional), owner, all_frozen(owner), it.rounds())
+    it.record(stepped)
     it.record(events.Stepped(site, bool(it.conditional), owner, gradients.stepped(it, owner, site)))
 
 
@@ -156,27 +242,10 @@ def _takes_optimizers(it: Interpreter, value: Value) -> bool:
 def call_object_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value | None:
-    """A method of an accelerator, fabric or gradient scaler."""
-    if not isinstance(owner.cls, LibraryClass):
-        return None
-    kind = owner.cls.qualified_name
-    if kind == "torch.GradScaler":
+    """A method of a gradient scaler."""
+    if isinstance(owner.cls, LibraryClass) and owner.cls.qualified_name == "torch.GradScaler":
         return _scaler_method(it, name, arguments, node)
-    if kind not in ("accelerate.Accelerator", "lightning.Fabric"):
-        return None
-    from optlint.semantics.libraries import tensor_calls
-
-    if name == "backward" and arguments.positional:
-        tensor_calls.record_backward(it, arguments.positional[0], node)
-        return NONE
-    if name in ("prepare", "setup", "setup_module", "setup_optimizers", "setup_dataloaders", "prepare_model",
-                "prepare_optimizer", "unwrap_model", "gather"):  # fmt: skip
-        if len(arguments.positional) == 1 and not arguments.open:
-            return arguments.positional[0]
-        return Container("tuple", Items(arguments.positional, arguments.open))
-    if name == "clip_grad_norm_" and arguments.positional:
-        iteration.take(it, arguments.positional[0])
-    return UNKNOWN
+    return None
 
 
 def _scaler_method(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
