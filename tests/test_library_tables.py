@@ -446,6 +446,8 @@ def operands(name: str) -> list[tuple[Any, ...]]:
         return [(0, (1, 2))]
     if name == "narrow":
         return [(0, 0, 1)]
+    if name == "flip":
+        return [((0,),)]
     return [(), (other,), (0,), (1,), (2, 2), (0, 1), ((2, 2),), (other[0],)]
 
 
@@ -612,6 +614,18 @@ def test_methods_that_may_return_the_tensor_itself() -> None:
 @pytest.mark.parametrize("name", sorted(tensor_ops.NON_LEAF_METHODS))
 def test_results_are_no_leaves(name: str) -> None:
     result = applied(lambda tensor, *rest: getattr(tensor, name)(*rest), weights(), name)
+    first = result[0] if isinstance(result, (tuple, list)) else result
+    assert not first.is_leaf
+    assert first.requires_grad
+
+
+@pytest.mark.parametrize("name", sorted(tensor_ops.NON_LEAF_FUNCTIONS))
+def test_results_of_functions_are_no_leaves(name: str) -> None:
+    function, last = found_by_name(name), name.rsplit(".", 1)[-1]
+    if last in {"cat", "column_stack", "concat", "concatenate", "hstack", "stack", "vstack"}:
+        result = function([weights(), weights()])
+    else:
+        result = applied(function, weights(), last)
     first = result[0] if isinstance(result, (tuple, list)) else result
     assert not first.is_leaf
     assert first.requires_grad

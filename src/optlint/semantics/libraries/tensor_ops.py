@@ -212,48 +212,27 @@ SELF_RETURNING_WHEN_UNCHANGED: Final = frozenset(
 #: Give back the tensor itself always.
 SELF_RETURNING_METHODS: Final = frozenset({"requires_grad_", "share_memory_"})
 
+_NEW_TENSORS: Final = (
+    "abs add clamp clip clone cos cosh cumprod cumsum diagonal div divide erf exp expm1 flip fliplr flipud inverse"
+    " log log10 log1p log2 log_softmax logsumexp matmul maximum mean minimum mm movedim mul multiply mv narrow neg"
+    " negative norm pow prod ravel reciprocal relu repeat_interleave reshape roll rot90 rsqrt select sigmoid sin"
+    " sinh softmax sqrt square squeeze std sub subtract sum swapaxes t tan tanh tile transpose tril triu"
+    " true_divide unflatten unsqueeze var"
+)
+_NEW_TUPLES: Final = "chunk split unbind"
+
 #: Of a leaf that requires grad, these always make a result, which an optimizer refuses ("non-leaf Tensor").
 NON_LEAF_METHODS: Final = frozenset(
-    {
-        "abs",
-        "add",
-        "chunk",
-        "clamp",
-        "clone",
-        "diagonal",
-        "div",
-        "exp",
-        "expand",
-        "expand_as",
-        "matmul",
-        "mean",
-        "mm",
-        "mul",
-        "narrow",
-        "neg",
-        "norm",
-        "permute",
-        "pow",
-        "relu",
-        "repeat",
-        "reshape",
-        "select",
-        "sigmoid",
-        "softmax",
-        "split",
-        "sqrt",
-        "squeeze",
-        "sub",
-        "sum",
-        "t",
-        "tanh",
-        "transpose",
-        "unbind",
-        "unflatten",
-        "unsqueeze",
-        "view",
-        "view_as",
-    }
+    f"{_NEW_TENSORS} {_NEW_TUPLES} expand expand_as permute repeat view view_as".split()
+)
+
+#: Functions of the same kind (of one leaf, or of a list of them).
+NON_LEAF_FUNCTIONS: Final = (
+    _qualified(f"{_NEW_TENSORS} {_NEW_TUPLES} cat column_stack concat concatenate hstack stack vstack".split())
+    | _qualified(
+        "elu gelu hardtanh leaky_relu log_softmax normalize relu selu sigmoid silu softmax softplus tanh".split(),
+        "torch.nn.functional",
+    )
 )
 
 _INITIALISERS: Final = (
