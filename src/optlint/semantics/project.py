@@ -27,6 +27,8 @@ _COLLECTS_ANY = re.compile(r"\bvars\([\s\S]*\.is_leaf\b|__dict__[\s\S]*\.is_leaf
 _REGISTERS = re.compile(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
 _IMPORTS_SIBLINGS = re.compile(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
 _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
+#: Folders in which packages lie side by side that are no parts of one project.
+_INSTALLED = ("site-packages", "dist-packages")
 _PROJECT_MARKS = (".git", "pyproject.toml", "setup.py")
 #: A larger file is not followed into.
 MAX_FILE_BYTES = 1_500_000
@@ -144,7 +146,8 @@ class Project:
         folder = os.path.dirname(os.path.abspath(importer))
         key = (folder, name)
         if key not in self._found:
-            candidates = (_module_file(root, name) for root in self.roots(importer))
+            roots = (root for root in self.roots(importer) if not _installed_beside(root, name, folder))
+            candidates = (_module_file(root, name) for root in roots)
             self._found[key] = next((file for file in candidates if file is not None), None)
         return self._display(self._found[key], importer)
 
@@ -172,6 +175,13 @@ class Project:
             if "requires_grad" in content and _COLLECTS_ANY.search(content) and self._same_package(file, own):
                 return True
         return False
+
+    def extends(self, name: str, importer: str) -> bool:
+        """Whether another file of the project has a class with the base ``name``."""
+        own = os.path.abspath(importer)
+        pattern = re.compile(rf"^\s*class \w+\([^)]*\b{re.escape(name)}\b", re.MULTILINE)
+        others = (file for file in self._neighbours(importer) if os.path.abspath(file) != own)
+        return any(pattern.search(self._read(file) or "") for file in others)
 
     def _same_package(self, file: str, own: str) -> bool:
         """Whether two files lie in one package, so that a third is likely to bring them together."""
@@ -233,6 +243,12 @@ def _folders_above(folder: str) -> list[str]:
     return [
         place for above in folders for place in (above, os.path.join(above, "src")) if os.path.isdir(place)
     ]
+
+
+def _installed_beside(root: str, name: str, folder: str) -> bool:
+    """Whether a module would be found in another installed package than the one that ``folder`` is in."""
+    own = os.path.join(root, name.split(".", 1)[0], "")
+    return os.path.basename(root) in _INSTALLED and not os.path.join(folder, "").startswith(own)
 
 
 def _python_files(folder: str) -> list[str]:

@@ -49,8 +49,9 @@ Question = Callable[["Run"], Iterable[Cause]]
 def _in_order() -> tuple[Question, ...]:
     """The questions about causes, the strongest first. (Imported late: they ask this module in turn.)"""
     from optlint.semantics.questions.exhausted import read_again
+    from optlint.semantics.questions.missing_init import missing_init
 
-    return (read_again,)
+    return (missing_init, read_again)
 
 
 def explained(run: Run, before: Question | None = None) -> Explained:
