@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from optlint.finding import Confidence, FileReport, Finding, Note, Severity, Span
-from optlint.semantics.interpreter import Interpreter
+from optlint.semantics.interpreter import BudgetExceeded, Interpreter
 from optlint.semantics.program import Run
 from optlint.semantics.project import Project
 from optlint.semantics.roots import follow
@@ -102,6 +102,8 @@ def _analyse(
             try:
                 for finding in rule().check(run):
                     found.setdefault((finding.code, finding.path, finding.span, finding.message), finding)
+            except BudgetExceeded:
+                continue  # what it asked for takes too long: unknown
             except Exception as error:
                 fault = _fault(path, rule, error)
                 found.setdefault((fault.code, path, fault.span, fault.message), fault)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.semantics import loading
 from optlint.semantics.libraries import keras_names, optimizers, torch_nn
 from optlint.semantics.values import ABSENT, UNKNOWN, Const, External, Namespace, Obj, Value
 
@@ -65,7 +66,7 @@ def import_modules(it: Interpreter, node: cst.Import) -> None:
         name = dotted(alias.name)
         path = it.project.find(name, importer)
         if path is not None and it.project.registers(path):
-            it.load_module(path)
+            loading.load(it, path)
         if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
             it.bind(alias.asname.name.value, _later(it, importer, name, 0, None))
             continue
@@ -79,16 +80,17 @@ def import_names(it: Interpreter, node: cst.ImportFrom) -> None:
     name = dotted(node.module)
     importer = it.frame.context.part.module.path
     if isinstance(node.names, cst.ImportStar):
-        _import_star(it, _module(it, name, level, importer))
+        # Packages that are loaded by need list all that they have for type checkers: far too much to follow.
+        _import_star(it, UNKNOWN if it.for_type_checkers else _module(it, name, level, importer))
         return
     path = it.project.find(name, importer, level)
     if path is not None and it.project.registers(path):
-        it.load_module(path)
+        loading.load(it, path)
     for alias in node.names:
         original = dotted(alias.name)
         submodule = it.project.find(f"{name}.{original}" if name else original, importer, level)
         if submodule is not None and it.project.registers(submodule):
-            it.load_module(submodule)
+            loading.load(it, submodule)
         bound = (
             alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else original
         )
@@ -108,7 +110,7 @@ def _module(it: Interpreter, name: str, level: int, importer: str) -> Value:
     """The module of that name: a ``Namespace`` of the project, or ``External``; Unknown when relative and missing."""
     path = it.project.find(name, importer, level)
     if path is not None:
-        return it.load_module(path) or UNKNOWN
+        return loading.load(it, path) or UNKNOWN
     return UNKNOWN if level else External(name)
 
 
@@ -130,7 +132,7 @@ def _submodule(it: Interpreter, package: Namespace, name: str) -> Value | None:
     path = it.project.find(name, package.name, 1)
     if path is None or path == package.name:
         return None
-    return it.load_module(path)
+    return loading.load(it, path)
 
 
 def _import_star(it: Interpreter, source: Value) -> None:

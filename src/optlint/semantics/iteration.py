@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 600
 #: ``range(n)`` of a known n up to this is unrolled; training loops reach a fixed point long before.
 MAX_RANGE = 24
-#: How many elements stand for the unknown number of rounds.
+#: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
 UNKNOWN_ROUNDS = 2
 
 
