@@ -101,6 +101,8 @@ class Interpreter:
         #: What is known to have happened to objects that are not known.
         self.doubts: dict[str, Value] = {}
         self._builtins: dict[str, External] = {}
+        #: Whether this is a branch that no program runs; what it imports is what there is at run time.
+        self.for_type_checkers = False
         #: The optimizers of the run and their gradients.
         self.book = gradients.Book()
         #: What holds for all that is made from now on (the meta device).
@@ -343,9 +345,14 @@ class Interpreter:
         return True
 
     def _if(self, node: cst.If) -> bool:
-        known = truth.truth(expressions.evaluate(self, node.test))
+        value = expressions.evaluate(self, node.test)
+        known = truth.truth(value)
         if known is True:
-            return self.suite(node.body)
+            outer, self.for_type_checkers = self.for_type_checkers, value == _TYPE_CHECKING
+            try:
+                return self.suite(node.body)
+            finally:
+                self.for_type_checkers = outer
         if known is False:
             return self._else(node.orelse)
 
@@ -570,6 +577,7 @@ class Interpreter:
         return self.fork(arms)
 
 
+_TYPE_CHECKING = External("typing.TYPE_CHECKING")
 #: Handlers and contexts that take the error of an empty list.
 _VALUE_ERROR = frozenset({"ValueError", "Exception", "BaseException"})
 _EXPECTING = re.compile(r"\b(?:raises|assertRaises\w*|suppress)\(")
