@@ -135,6 +135,13 @@ class ModelMade(Event):
 
 
 @dataclass(frozen=True)
+class ReadyModelMade(Event):
+    """A model of a library was made whose inside is not listed."""
+
+    model: Instance
+
+
+@dataclass(frozen=True)
 class ModelCalled(Event):
     """A module's forward ran and gave ``result``; ``grad``: gradients were recorded; ``inputs``: leaves behind them."""
 

@@ -193,7 +193,7 @@ def handed_modules(it: Interpreter) -> tuple[Site, Site] | None:
         return None
     inner = frames.pop()
     node = inner.variables["#node"]
-    while frames and frames[-1].variables.get("#node", node) is node:
+    while frames and frames[-1].variables.get("#node") is node:
         frames.pop()  # it calls itself on the parts
     names = [parameter.name.value for parameter in node.params.params]
     given = [inner.variables.get(name) for name in (names[1:] if inner.receiver is not None else names)]

@@ -183,6 +183,7 @@ def opaque_model(it: Interpreter, family: str, node: cst.CSTNode) -> Instance:
     model = Instance(LibraryClass(f"optlint.module.{family}"), it.site(node))
     model.slots["*"] = Leaf(model.site, is_parameter=True, requires_grad=True, fresh=False)
     model.slots["#pretrained"] = True
+    it.record(events.ReadyModelMade(it.site(node), bool(it.conditional), model))
     return model
 
 

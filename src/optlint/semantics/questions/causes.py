@@ -49,9 +49,10 @@ Question = Callable[["Run"], Iterable[Cause]]
 def _in_order() -> tuple[Question, ...]:
     """The questions about causes, the strongest first. (Imported late: they ask this module in turn.)"""
     from optlint.semantics.questions.exhausted import read_again
+    from optlint.semantics.questions.frozen import everything_frozen
     from optlint.semantics.questions.missing_init import missing_init
 
-    return (missing_init, read_again)
+    return (missing_init, read_again, everything_frozen)
 
 
 def explained(run: Run, before: Question | None = None) -> Explained:
