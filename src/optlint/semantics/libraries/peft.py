@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, calls, events, expressions, families, modules
+from optlint.semantics import attributes, calls, events, expressions, families, identity, modules
 from optlint.semantics.libraries import torch_modules
 from optlint.semantics.values import (
     FALSE,
@@ -86,7 +86,8 @@ def _adapted(it: Interpreter, model: Value, configuration: Value, how: str, node
         if not isinstance(option, Instance) or not families.is_module(it, option):
             calls.escape(it, [option])
             return expressions.opaque(it, [model])
-        _Injection(it, option, configuration, node).run()
+        with identity.watched(it, option, how=f"`{how}(…)`"):
+            _Injection(it, option, configuration, node).run()
         results.append(_wrapped(it, option, node) if how == "get_peft_model" else option)
     return results[0] if len(results) == 1 else expressions.opaque(it, results)
 
