@@ -65,11 +65,11 @@ for x in torch.randn(10, 8, 4):
             yield self._finding(fact)
 
     def _finding(self, fact: NeverCleared) -> Finding:
-        where = "not between its steps" if fact.elsewhere else "nowhere"
+        where = "nothing clears them between two steps" if fact.elsewhere else "nothing ever clears them"
         return self.finding(
             fact.site,
-            message=f"the gradients of `{fact.optimizer}` pile up: they are cleared {where}, "
-            "so each step uses the sum of all gradients before it",
+            message=f"the gradients of `{fact.optimizer}` pile up: {where}, "
+            "so each step uses the sum of all that came before",
             help=f"clear them before each backward pass: `{fact.optimizer}.zero_grad()`",
             related=(fact.step.related("the step that uses the sum"),),
         )

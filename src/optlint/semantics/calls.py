@@ -19,6 +19,7 @@ from optlint.semantics import (
     gradients,
     handed,
     identity,
+    idle,
     iteration,
     reading,
 )
@@ -293,6 +294,7 @@ def unknown_call(it: Interpreter, arguments: Arguments, function: Value = UNKNOW
     """A call into code that cannot be seen: what it was given may be changed there, its result is unknown."""
     values = arguments.all_values()
     escape(it, values)
+    gradients.handed(it, values)
     return keras_graph.through_unseen(values) or expressions.opaque(it, [*values, function])
 
 
@@ -482,7 +484,7 @@ def _call_on_unknown(
         return NONE
     if name == "backward":
         tensor_calls.record_backward(it, receiver, node)
-        return NONE
+        return idle.none_of(it.site(node), "backward")
     if name in tensor_ops.DETACHING_METHODS and isinstance(receiver, Unknown) and not it.unknown_grad_mode:
         return expressions.cut(it, receiver, Cut("detach", it.site(node), f".{name}()"))
     taken = keras_models.of_gradients(it, arguments, name, node)

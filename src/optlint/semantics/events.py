@@ -35,6 +35,10 @@ class OptimizerBuilt(Event):
     each_round: bool = False
     #: Its param groups then, and what it was called with besides.
     groups: Groups = field(default_factory=Groups)
+    #: An error here is expected.
+    guarded: bool = False
+    #: The names of what its class takes, where that is one of torch's own.
+    signature: tuple[str, ...] = ()
     settings: Mapping[str, Value] = field(default_factory=dict)
     #: What torch refuses or misreads of the argument; the call that chose it, if not the one that builds it.
     faults: tuple[ArgumentFault, ...] = ()
@@ -48,16 +52,21 @@ class GroupAdded(Event):
     optimizer: Optimizer
     groups: Groups
     before: Groups
+    guarded: bool = False
     faults: tuple[ArgumentFault, ...] = ()
 
 
 @dataclass(frozen=True)
 class ArgumentFault:
-    """Something that torch refuses or misreads of what an optimizer is given. ``made``: where it was made."""
+    """Something that torch refuses or misreads of what an optimizer is given.
+
+    ``made``: where it was made; ``element``: it stands among the parameters, not in their place.
+    """
 
     kind: str
     value: Value
     made: Site | None = None
+    element: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,30 @@ class OptimizerExpected(Event):
     framework: str
     given: Value
     method: Function | None = None
+
+
+@dataclass(frozen=True)
+class Cleared(Event):
+    """``zero_grad`` of an optimizer, or of something from outside that may be one."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class MethodNamed(Event):
+    """A statement names ``step``, ``zero_grad`` or ``backward`` of ``receiver`` and does not call it."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(frozen=True)
+class NothingUsed(Event):
+    """The None that ``method`` returned (``made``: where) is used; ``how``: attribute, iteration or arithmetic."""
+
+    made: Site
+    method: str
+    how: str
 
 
 @dataclass(frozen=True)
@@ -187,6 +220,7 @@ class FlagSet(Event):
     entry: int
     helper: Site | None = None
     call: Site | None = None
+    branches: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,7 +248,8 @@ class PartChanged(Event):
     """After an optimizer was built, a module got parameters (``new``) that it did not have (``before``).
 
     ``name``: the attribute that was set, which had ``old``; ``how``: the call that made all parameters anew, "" for
-    an assignment; ``branches``: the conditions that it stands under.
+    an assignment; ``branches``: the conditions that it stands under; ``constructing``: the module's own constructor
+    is running.
     """
 
     owner: Instance
@@ -224,6 +259,7 @@ class PartChanged(Event):
     old: frozenset[Leaf]
     new: frozenset[Leaf]
     branches: tuple[object, ...] = ()
+    constructing: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from optlint.semantics import (
     containers,
     functions,
     identity,
+    idle,
     iteration,
     modules,
     repetition,
@@ -173,8 +174,24 @@ def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, opera
     result = flow(it, values)
     if not isinstance(result, Flow):
         return result
-    origin = Origin(it.site(node), operation)
+    origin = Origin(it.site(node), operation, earlier=_operations(values))
     return Flow(result.deps, result.cuts, result.alias, _joins_graph(it, values), origin)
+
+
+#: Operations in a row that are remembered.
+_MAX_OPERATIONS = 6
+
+
+def _operations(values: Iterable[Value]) -> tuple[str, ...]:
+    """By which operations the tensors among ``values`` were made."""
+    found: list[str] = []
+    for value in values:
+        for part in value.items.values if isinstance(value, Container) else options(value):
+            if isinstance(part, Flow) and part.origin is not None:
+                found += (*part.origin.earlier, part.origin.operation)
+            elif isinstance(part, Flow) and part.deps:
+                found.append("?")
+    return tuple(found[:_MAX_OPERATIONS])
 
 
 def _joins_graph(it: Interpreter, values: Iterable[Value]) -> bool | None:
@@ -221,7 +238,7 @@ def detached(it: Interpreter, value: Value, where: Cut) -> Value:
     result = cut(it, value, where)
     if not isinstance(result, Flow):
         return result
-    origin = Origin(where.site, where.text)
+    origin = Origin(where.site, where.text, earlier=_operations([value]))
     return Flow(result.deps, result.cuts, result.alias, False, origin)
 
 
@@ -351,6 +368,8 @@ def callee(it: Interpreter, node: cst.BaseExpression) -> Value:
     """The value of the function part of a call; methods keep their receiver."""
     if isinstance(node, cst.Attribute):
         owner = evaluate(it, node.value)
+        misused_values.note_attribute(it, owner, node.attr.value, node)
+        idle.used(it, owner, node, "attribute")
         value = attributes.get_attribute(it, owner, node.attr.value, node)
         if isinstance(value, Method) and isinstance(owner, Instance) and value.function is None:
             constructors.note_missing(it, owner, node.attr.value, node)
@@ -587,6 +606,8 @@ def operate(
     it: Interpreter, operator: cst.BaseBinaryOp, left: Value, right: Value, node: cst.CSTNode
 ) -> Value:
     """The result of ``left operator right``."""
+    for side in (left, right):
+        idle.used(it, side, node, "arithmetic")
     if isinstance(left, Const) and isinstance(right, Const):
         return _constant_operation(operator, left, right)
     if isinstance(operator, (cst.Add, cst.Subtract)):

@@ -22,6 +22,7 @@ from optlint.semantics.values import (
     Optimizer,
     Stranger,
     Value,
+    reaching_leaves,
 )
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Book:
     unseen: dict[Value, UnseenOptimizer] = field(default_factory=dict)
     #: Identities of those whose gradients were, or may have been, cleared at any time.
     cleared: set[int] = field(default_factory=set)
+    #: Identities of those whose gradients a backward pass that is seen filled, or may have filled.
+    filled: set[int] = field(default_factory=set)
+    #: Identities of those that code out of sight may have stepped or filled.
+    handed_out: set[int] = field(default_factory=set)
 
     @property
     def subjects_exist(self) -> bool:
@@ -176,27 +181,47 @@ def filled(it: Interpreter, leaves: frozenset[Leaf], hidden: bool, site: Site) -
             _fill(it, optimizer, True, site)
         elif hidden or more:
             _fill(it, optimizer, False, site)
+        elif any(moment.kind == WIPED for moment in state(optimizer).moments):
+            # What was cleared is not what this step is for.
+            kept = (m if m.kind != WIPED else Moment(CLEAR, m.site) for m in state(optimizer).moments)
+            _set(it, optimizer, kept)
     unseen = [subject for subject in it.book.unseen.values() if subject.clears]
     for subject in unseen:
         _fill(it, subject, len(unseen) == 1 and not held_somewhere, site)
 
 
 def _fill(it: Interpreter, subject: Subject, certain: bool, site: Site) -> None:
+    it.book.filled.add(id(subject))
     moments = {
         Moment(DIRTY if moment.kind in (USED, DIRTY) else FILLED, site) for moment in state(subject).moments
     }
     _set(it, subject, moments, certain)
 
 
-def cleared(it: Interpreter, subject: Subject, site: Site, certain: bool = True) -> None:
-    """The gradients of an optimizer's parameters were cleared."""
-    it.book.cleared.add(id(subject))
+def cleared(it: Interpreter, subject: Subject, site: Site) -> None:
+    """``zero_grad`` was called: the gradients of its parameters are gone, whoever else holds them."""
+    _clear(it, subject, site)
     if isinstance(subject, UnseenOptimizer):
         subject.clears = True
         if not subject.steps:  # it may be the model, and so clear what others step
-            for other in list(it.book.subjects()):
+            for other in it.book.subjects():
                 if other is not subject:
                     doubt(it, other)
+        return
+    held, more = optimizer_leaves(subject)
+    for other in it.book.known:
+        if other is subject:
+            continue
+        shared, unknown = optimizer_leaves(other)
+        if more or unknown or shared & held:
+            if shared and shared <= held and not unknown:
+                _clear(it, other, site)
+            else:
+                doubt(it, other)
+
+
+def _clear(it: Interpreter, subject: Subject, site: Site) -> None:
+    it.book.cleared.add(id(subject))
     moments = {
         Moment(WIPED, site)
         if moment.kind in (FILLED, DIRTY)
@@ -205,7 +230,7 @@ def cleared(it: Interpreter, subject: Subject, site: Site, certain: bool = True)
         else Moment(CLEAR, site)
         for moment in state(subject).moments
     }
-    _set(it, subject, moments, certain)
+    _set(it, subject, moments)
 
 
 def cleared_leaves(it: Interpreter, leaves: frozenset[Leaf], site: Site) -> None:
@@ -213,7 +238,7 @@ def cleared_leaves(it: Interpreter, leaves: frozenset[Leaf], site: Site) -> None
     for optimizer in it.book.known:
         held, more = optimizer_leaves(optimizer)
         if held and held <= leaves and not more:
-            cleared(it, optimizer, site)
+            _clear(it, optimizer, site)
         elif held & leaves or more:
             doubt(it, optimizer)
     for subject in it.book.unseen.values():
@@ -236,6 +261,7 @@ def stepped(it: Interpreter, subject: Subject, site: Site) -> Gradients:
 def doubt(it: Interpreter, subject: Subject) -> None:
     """Code that cannot be seen has the optimizer or its parameters: it may have cleared or filled them."""
     it.book.cleared.add(id(subject))
+    it.book.handed_out.add(id(subject))
     _set(it, subject, {Moment(DOUBT)})
 
 
@@ -250,6 +276,15 @@ def doubt_all(it: Interpreter) -> None:
     """Nobody can tell whose gradients were cleared or filled here."""
     for subject in list(it.book.subjects()):
         doubt(it, subject)
+
+
+def handed(it: Interpreter, values: Iterable[Value]) -> None:
+    """Code that cannot be seen gets numbers: it may take the backward pass of the one that is a loss."""
+    for value in values:
+        leaves = reaching_leaves(value)
+        for optimizer in it.book.known if leaves else ():
+            if leaves & optimizer_leaves(optimizer)[0]:
+                it.book.handed_out.add(id(optimizer))
 
 
 def entered(it: Interpreter) -> None:

@@ -18,6 +18,7 @@ from optlint.semantics import (
     expressions,
     functions,
     gradients,
+    idle,
     imports,
     iteration,
     loading,
@@ -256,6 +257,7 @@ class Interpreter:
         value = expressions.evaluate(self, node.value)
         if isinstance(node.value, cst.Attribute):
             constructors.named(self, value, node.value)
+            idle.named(self, value, node.value)
         return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
 
     def _assign(self, node: cst.Assign) -> bool:
@@ -383,6 +385,7 @@ class Interpreter:
 
     def _for(self, node: cst.For) -> bool:
         value = expressions.evaluate(self, node.iter)
+        idle.used(self, value, node.iter, "iteration")
         self.reader = (self.frame, node.iter, "for")
         steps = reading.Steps(self, value) if isinstance(value, OneShot) else None
         items = steps.items if steps is not None else iteration.take(self, value)

@@ -196,6 +196,20 @@ def _own_first(it: Interpreter, module: Instance) -> list[tuple[str, Value]]:
     return own + inner
 
 
+def collapsed(everything: Sequence[NamedParameter], some: Sequence[NamedParameter]) -> tuple[str, ...]:
+    """The shortest names for some of a model's parameters: a submodule's where all of it is among them."""
+    chosen = {entry.path for entry in some}
+    names: dict[str, None] = {}
+    for entry in some:
+        # With nothing else to compare with, a whole network is told by its top-level parts.
+        for depth in range(1, len(entry.path) + 1):
+            prefix = entry.path[:depth]
+            if all(other.path in chosen for other in everything if other.path[:depth] == prefix):
+                names[".".join(prefix)] = None
+                break
+    return tuple(names)
+
+
 def submodules(it: Interpreter, module: Instance, recurse: bool) -> Iterator[tuple[str, Instance]]:
     """Named submodules (with ``recurse`` the module itself first as "", and all below it, each once)."""
     if not recurse:
@@ -239,6 +253,11 @@ def _text(pieces: tuple[str | int | None, ...]) -> Value:
     return Text(tuple(merged))
 
 
+def name_of(entry: NamedParameter) -> Value:
+    """The name that ``named_parameters()`` gives, so far as it is known."""
+    return _text(entry.pieces)
+
+
 def parameter_items(it: Interpreter, module: Instance, named: bool, recurse: bool = True) -> Items:
     """The elements of ``parameters()`` or ``named_parameters()``."""
     listing = parameters(it, module, recurse)
@@ -246,14 +265,23 @@ def parameter_items(it: Interpreter, module: Instance, named: bool, recurse: boo
     for entry in listing.parameters:
         value: Value = entry.leaf
         if named:
-            value = Container("tuple", Items((_text(entry.pieces), entry.leaf)))
+            value = Container("tuple", Items((name_of(entry), entry.leaf)))
         values.append(value if entry.certain else join_values([value, ABSENT]))
     if listing.doubtful:
-        hidden: Value = Leaf(module.site, is_parameter=True, requires_grad=None, fresh=False)
+        hidden: Value = _hidden_leaf(module)
         if named:
             hidden = Container("tuple", Items((Text((None,)), hidden)))
         values.append(Choice((hidden, ABSENT)))
     return Items(tuple(values), listing.open, listing.many)
+
+
+def _hidden_leaf(module: Instance) -> Leaf:
+    """What stands for the parameters that a module may have and nobody can see: always the same one."""
+    leaf = module.slots.get("#hidden")
+    if not isinstance(leaf, Leaf):
+        leaf = Leaf(module.site, is_parameter=True, requires_grad=None, fresh=False)
+        module.slots["#hidden"] = leaf
+    return leaf
 
 
 def module_items(it: Interpreter, module: Instance, named: bool, recurse: bool) -> Items:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, gradients
+from optlint.semantics import events, expressions, forwards, gradients, idle
 from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
@@ -81,7 +81,7 @@ def call_method(
     values = [owner, *arguments.all_values()]
     if name == "backward":
         record_backward(it, owner, node, arguments.keywords.get("inputs"))
-        return NONE
+        return idle.none_of(it.site(node), "backward")
     if name == "requires_grad_":
         return _requires_grad(it, owner, arguments, node)
     if name in tensor_ops.DETACHING_METHODS:
@@ -127,9 +127,7 @@ def _shape(owner: Leaf | Flow, name: str) -> Value:
     return UNKNOWN
 
 
-def _moved(
-    it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments, node: cst.CSTNode
-) -> Value:
+def _moved(it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
     """``.to(…)`` and its like: the same tensor, or a result of it where it really moves."""
     values = [owner, *arguments.all_values()]
     if isinstance(owner, Flow):
@@ -156,7 +154,11 @@ def _in_place(
     leaf = owner if isinstance(owner, Leaf) else owner.alias
     if leaf is not None and name not in INITIALISERS:
         it.record_hand_update(leaf, node)
+    elif leaf is not None:
+        forwards.note_filled(it, leaf, name, node)
     if isinstance(owner, Leaf):
+        if name in tensor_ops.IN_PLACE_METHODS:
+            forwards.note_written(it, owner, f".{name}(…)" if len(values) > 1 else f".{name}()", node)
         return owner
     result = expressions.flow(it, values)
     return Flow(result.deps, result.cuts, owner.alias) if isinstance(result, Flow) else result
@@ -201,7 +203,5 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
     known = isinstance(value, (Flow, Leaf))
     maybe, without = frozenset(deps), frozenset(cuts)
     branches = tuple(it.branches)
-    it.record(
-        events.Backward(it.site(node), bool(it.conditional), certain, maybe, without, known, branches)
-    )
+    it.record(events.Backward(it.site(node), bool(it.conditional), certain, maybe, without, known, branches))
     gradients.filled(it, frozenset(deps), not deps and not cuts, it.site(node))

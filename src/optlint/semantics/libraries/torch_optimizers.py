@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, gradients, truth
+from optlint.semantics import events, gradients, idle, truth
 from optlint.semantics.libraries import argument_faults
 from optlint.semantics.libraries.parameter_arguments import adopt, all_frozen, empty_argument, groups_of
 from optlint.semantics.site import Site
@@ -19,6 +19,7 @@ from optlint.semantics.values import (
     Arguments,
     Const,
     Container,
+    DictObj,
     Groups,
     Instance,
     Items,
@@ -80,10 +81,12 @@ def build_optimizer(
             empty,
             rounds,
             always,
-            groups,
-            settings,
-            faults,
-            _asked_at(it, given) if faults else None,
+            groups=groups,
+            guarded=it.catching > 0,
+            signature=signature if of_torch else (),
+            settings=settings,
+            faults=faults,
+            asked_at=_asked_at(it, given) if faults else None,
         )
     )
     adopt(it, optimizer, groups, settings)
@@ -138,6 +141,23 @@ def _asked_at(it: Interpreter, given: Value) -> Site | None:
     return found
 
 
+def _untouched(owner: Optimizer) -> bool:
+    """Whether the program left the list ``param_groups`` and the lists in it as they were made."""
+    view = owner.slots.get("#param_groups")
+    if not isinstance(view, Container):
+        return True
+    groups = owner.groups.groups
+    if view.items.open or len(view.items.values) != len(groups):
+        return False
+    lists = [
+        entry.entries.values.get("params") for entry in view.items.values if isinstance(entry, DictObj)
+    ]
+    return len(lists) == len(groups) and all(
+        isinstance(given, Container) and given.items is group.params
+        for given, group in zip(lists, groups, strict=True)
+    )
+
+
 def settings_of(arguments: Arguments, signature: tuple[str, ...]) -> dict[str, Value]:
     """What an optimizer is called with besides its parameters, by name."""
     named = dict(zip(signature[1:], arguments.positional[1:], strict=False))
@@ -155,14 +175,18 @@ def call_optimizer_method(
         given = closure is not None and truth.truth(closure) is True
         result = calls.call(it, closure, Arguments(), node) if closure is not None and given else NONE
         step(it, owner, node)
-        return result
+        return idle.none_of(it.site(node), "step") if closure is None else result
     if name == "add_param_group":
         added = arguments.get(0, "param_group") or UNKNOWN
         known = owner.raises_on_empty and not it.catching and not arguments.open
         faults = argument_faults.of_group(it, added) if known else ()
         more = groups_of(it, Container("list", Items((added,))))
         groups = owner.groups
-        it.record(events.GroupAdded(it.site(node), bool(it.conditional), owner, more, groups, faults))
+        before = groups if _untouched(owner) else Groups((), True)
+        guarded = it.catching > 0
+        it.record(
+            events.GroupAdded(it.site(node), bool(it.conditional), owner, more, before, guarded, faults)
+        )
         settings = owner.slots.get("#settings")
         adopt(it, owner, more, settings if isinstance(settings, Mapping) else {})
         it.heap.set(owner.slots, "groups", Groups(groups.groups + more.groups, groups.open or more.open))
@@ -171,14 +195,19 @@ def call_optimizer_method(
         it.record(events.OptimizerRestored(it.site(node), bool(it.conditional), owner))
         return NONE
     if name == "zero_grad":
-        gradients.cleared(it, owner, it.site(node))
-        return NONE
+        _clear(it, owner, it.site(node))
+        return idle.none_of(it.site(node), "zero_grad")
     if name == "state_dict":
         return UNKNOWN
     if name in ("register_step_pre_hook", "register_step_post_hook", "train", "eval", "toggle_model"):
         return UNKNOWN
     calls.escape(it, [owner, *arguments.all_values()])
     return UNKNOWN
+
+
+def _clear(it: Interpreter, subject: gradients.Subject, site: Site) -> None:
+    it.record(events.Cleared(site, bool(it.conditional), subject))
+    gradients.cleared(it, subject, site)
 
 
 def step(it: Interpreter, owner: Optimizer, node: cst.CSTNode) -> None:
@@ -210,7 +239,7 @@ def call_unseen(
         if subject is None:
             gradients.doubt_all(it)
         else:
-            gradients.cleared(it, subject, site)
+            _clear(it, subject, site)
         return NONE
     if name != "step":
         gradients.heard_of(it, name)

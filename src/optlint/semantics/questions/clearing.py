@@ -46,7 +46,7 @@ def never_cleared(run: Run) -> Iterator[NeverCleared]:
     seen: set[Site] = set()
     for event in run.of(Stepped):
         kinds = event.before.kinds
-        if DIRTY not in kinds or not _is_optimizer(event.subject):
+        if DIRTY not in kinds or not is_optimizer(event.subject):
             continue
         ever = id(event.subject) in run.interpreter.book.cleared
         if ever and not kinds <= _piling_up(event.subject):
@@ -54,7 +54,7 @@ def never_cleared(run: Run) -> Iterator[NeverCleared]:
         for site in event.before.sites(DIRTY)[:1]:
             if site not in seen:
                 seen.add(site)
-                yield NeverCleared(site, event.site, _told(event), ever)
+                yield NeverCleared(site, event.site, told(event), ever)
 
 
 def _piling_up(subject: Subject) -> frozenset[str]:
@@ -65,27 +65,31 @@ def _piling_up(subject: Subject) -> frozenset[str]:
 
 def cleared_too_early(run: Run) -> Iterator[ClearedTooEarly]:
     """The calls that throw the gradients away before each step."""
+    from optlint.semantics.questions.stepping import early_steps
+
     seen: set[Site] = set()
+    early = {fact.site for fact in run.ask(early_steps)}
     for event in run.of(Stepped):
-        if event.before.kinds != {WIPED} or not _is_optimizer(event.subject):
+        if event.site in early or event.before.kinds != {WIPED} or not is_optimizer(event.subject):
             continue
         for site in event.before.sites(WIPED)[:1]:
             if site not in seen:
                 seen.add(site)
-                yield ClearedTooEarly(site, event.site, _told(event))
+                yield ClearedTooEarly(site, event.site, told(event))
 
 
-def _is_optimizer(subject: Subject) -> bool:
+def is_optimizer(subject: Subject) -> bool:
     """Whether something is an optimizer: by what it is, or because it is both cleared and stepped."""
     if isinstance(subject, Optimizer):
         return True
     return subject.clears and subject.steps and not subject.engine
 
 
-def _told(event: Stepped) -> str:
+def told(event: Stepped) -> str:
     """How the user names the optimizer: what stands before ``.step``, or its class."""
-    text = event.site.text()
-    owner, found, _ = text.partition(".step(")
+    owner, found, given = event.site.text().partition(".step(")
+    if given != ")" and not isinstance(event.subject, Optimizer):
+        owner = given.rstrip(")")  # a scaler steps it
     if found and owner.replace(".", "").replace("_", "").isalnum():
         return owner
     return event.subject.cls_name if isinstance(event.subject, Optimizer) else event.subject.name
