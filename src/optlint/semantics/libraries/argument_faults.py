@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 Faults = tuple[ArgumentFault, ...]
 _LISTS = frozenset({"list", "set", "frozenset", "deque", "dict_values", "dict_keys", "dict_items"})
 #: Iterators whose elements are known so far as they can be.
-_ITERATORS = frozenset({"parameters", "modules", "filter", "generator", "chain", "map", "zip", "enumerate", "iter"})
+_ITERATORS = frozenset(
+    {"parameters", "modules", "filter", "generator", "chain", "map", "zip", "enumerate", "iter"}
+)
 
 
 def of_argument(it: Interpreter, given: Value, optimizer: str, of_torch: bool) -> Faults:
@@ -58,7 +60,9 @@ def of_group(it: Interpreter, added: Value) -> Faults:
         return _groups(it, Items((added,)), "", False)
 
     def no_group(option: Value) -> Faults:
-        known = isinstance(option, (Container, OneShot, Instance, Leaf, Const, Optimizer)) or is_uncalled(it, option)
+        known = isinstance(option, (Container, OneShot, Instance, Leaf, Const, Optimizer)) or is_uncalled(
+            it, option
+        )
         return (ArgumentFault("no-group", option),) if known else ()
 
     return _agreed(added, no_group)
@@ -219,7 +223,8 @@ def _element(it: Interpreter, value: Value) -> Faults:
     if isinstance(value, Flow):
         return _result(value)
     kind = _no_tensor(it, value)
-    return (ArgumentFault(kind, value, value.site if isinstance(value, (Container, DictObj)) else None),) if kind else ()
+    made = value.site if isinstance(value, (Container, DictObj)) else None
+    return (ArgumentFault(kind, value, made, True),) if kind else ()
 
 
 def _result(value: Flow) -> Faults:
@@ -235,7 +240,13 @@ def _result(value: Flow) -> Faults:
 def _no_tensor(it: Interpreter, value: Value) -> str:
     """What a value is that is no tensor; empty when it may be one."""
     if isinstance(value, Const):
-        kinds: dict[type, str] = {type(None): "none", str: "text", int: "number", float: "number", bool: "number"}
+        kinds: dict[type, str] = {
+            type(None): "none",
+            str: "text",
+            int: "number",
+            float: "number",
+            bool: "number",
+        }
         return kinds.get(type(value.value), "")
     if isinstance(value, Text):
         return "text"

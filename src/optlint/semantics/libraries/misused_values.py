@@ -108,7 +108,12 @@ def note_added(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) ->
 
 def note_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -> None:
     """``pair.requires_grad`` of the pairs that ``named_parameters()`` gives."""
-    if not isinstance(owner, Container) or owner.kind != "tuple" or isinstance(owner, NamedTuple) or it.catching:
+    if (
+        not isinstance(owner, Container)
+        or owner.kind != "tuple"
+        or isinstance(owner, NamedTuple)
+        or it.catching
+    ):
         return
     values = owner.items.values
     if len(values) != 2 or name in _TUPLE_MEMBERS or not isinstance(values[1], Leaf):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from optlint.semantics import iteration, modules, truth
@@ -15,6 +16,8 @@ from optlint.semantics.values import (
     Const,
     Container,
     DictObj,
+    Flow,
+    Entries,
     Group,
     Groups,
     Instance,
@@ -57,8 +60,27 @@ def _group(it: Interpreter, entry: DictObj) -> Group:
     given = entries.values.get("params")
     settings = {str(key): value for key, value in entries.values.items() if key != "params"}
     if given is None:
-        return Group(None, settings)
-    return Group(_group_tensors(it, given), settings)
+        return Group(None, settings, entry)
+    made = given.site if isinstance(given, (Container, OneShot)) else None
+    former = entry.slots.get("#optimizer")
+    owner = former if isinstance(former, Optimizer) else None
+    return Group(_group_tensors(it, given), settings, entry, made, owner)
+
+
+def adopt(it: Interpreter, optimizer: Optimizer, groups: Groups, defaults: Mapping[str, Value]) -> None:
+    """The dicts of groups that an optimizer was given are its own now: with lists, and with its settings."""
+    for group in groups.groups:
+        entry = group.entry
+        if entry is None or group.params is None:
+            continue
+        values = {key: value for key, value in defaults.items() if key not in entry.entries.values}
+        if "#own" not in entry.slots:
+            it.heap.set(entry.slots, "#own", frozenset(entry.entries.values))
+        values.update(entry.entries.values)
+        values["params"] = Container("list", group.params, group.made)
+        it.heap.set(entry.slots, "entries", Entries(values, True))
+        if "#optimizer" not in entry.slots:
+            it.heap.set(entry.slots, "#optimizer", optimizer)
 
 
 def _group_tensors(it: Interpreter, given: Value) -> Items | None:
@@ -102,6 +124,12 @@ def optimizer_leaves(optimizer: Optimizer) -> tuple[set[Leaf], bool]:
     return held, more
 
 
+def all_frozen(optimizer: Optimizer) -> bool:
+    """Whether an optimizer certainly holds tensors, and only such as want no gradient now."""
+    held, more = optimizer_leaves(optimizer)
+    return bool(held) and not more and all(leaf.requires_grad is False for leaf in held)
+
+
 def held_leaves(groups: Groups) -> tuple[set[Leaf], bool]:
     """Every leaf that the groups may hold, and whether they may hold others that are not known."""
     held: set[Leaf] = set()
@@ -118,7 +146,7 @@ def held_leaves(groups: Groups) -> tuple[set[Leaf], bool]:
                 elif isinstance(option, Unknown):
                     held |= option.taint
                     more = True
-                elif isinstance(option, (Unknown, Container, OneShot, Instance, DictObj, Const)):
+                elif not isinstance(option, Flow):
                     more = True
     return held, more
 
@@ -165,7 +193,7 @@ def _empty_container(it: Interpreter, given: Container) -> EmptyArgument | None:
 
 
 def _empty_iterator(it: Interpreter, given: OneShot) -> EmptyArgument | None:
-    if given.slots.get("taken") is not False or given.kind not in (
+    if given.progress.used_up or given.kind not in (
         "filter",
         "generator",
         "chain",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, identity, iteration
+from optlint.semantics import events, expressions, forwards, identity, iteration
 from optlint.semantics.libraries import (
     optimizers,
     packed_sequences,
@@ -101,7 +101,10 @@ def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     if changed is not None:
         return changed
     if name in _SAME_MODULE:
-        return arguments.positional[0] if arguments.positional else UNKNOWN
+        given = arguments.positional[0] if arguments.positional else UNKNOWN
+        if isinstance(given, Instance) and name.endswith(("spectral_norm", "orthogonal")):
+            it.heap.set(given.slots, "#parametrized", True)
+        return given
     module = torch_modules.make_module(it, name, arguments, node)
     if module is not None:
         return module
@@ -109,6 +112,9 @@ def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     if mode is not None:
         return mode
     if name.startswith("torch.nn.init."):
+        for option in options(arguments.get(0, "tensor") or UNKNOWN):
+            if isinstance(option, Leaf):
+                forwards.note_filled(it, option, name.rsplit(".", 1)[-1], node)
         return arguments.positional[0] if arguments.positional else UNKNOWN
     if name.startswith(_CONSUMES_PARAMETERS):
         given = arguments.get(0, "parameters")
@@ -253,4 +259,6 @@ def _parameter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Leaf
         tensor_calls.note_copy(leaf, source)
     tensor_moves.note_wrapped(leaf, data)
     identity.born(it, leaf)
+    if isinstance(data, Leaf) and data.fresh and "#given" not in data.slots:
+        forwards.note_made(it, leaf, node)
     return leaf

@@ -50,9 +50,23 @@ def _in_order() -> tuple[Question, ...]:
     """The questions about causes, the strongest first. (Imported late: they ask this module in turn.)"""
     from optlint.semantics.questions.exhausted import read_again
     from optlint.semantics.questions.frozen import everything_frozen
+    from optlint.semantics.questions.gradless import gradless
     from optlint.semantics.questions.missing_init import missing_init
+    from optlint.semantics.questions.non_leaves import non_leaves
+    from optlint.semantics.questions.stale import stale_optimizers
+    from optlint.semantics.questions.unfrozen import unfrozen_too_late
+    from optlint.semantics.questions.wrong_arguments import wrong_arguments
 
-    return (missing_init, read_again, everything_frozen)
+    return (
+        missing_init,
+        wrong_arguments,
+        non_leaves,
+        gradless,
+        read_again,
+        stale_optimizers,
+        everything_frozen,
+        unfrozen_too_late,
+    )
 
 
 def explained(run: Run, before: Question | None = None) -> Explained:
