@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import constructors, enumerations, expressions, families, identity
+from optlint.semantics import constructors, enumerations, expressions, families, forwards, identity
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Exits, Frame
 from optlint.semantics.libraries import tensor_ops
@@ -31,6 +31,7 @@ from optlint.semantics.values import (
     OneShot,
     Partial,
     Stranger,
+    Unknown,
     UserClass,
     Value,
     join_values,
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: Calls of the user's functions inside one another that are followed.
-MAX_CALL_DEPTH = 30
-#: How often one function may stand on the call stack before its call is Unknown.
+MAX_CALL_DEPTH = 50
+#: How often one function may stand on the call stack before its call is Unknown,
 MAX_RECURSION = 6
+#: and how often where nothing is known of what it is given: further calls would do the same once more.
+MAX_BLIND_RECURSION = 2
 
 _PLACEHOLDER = re.compile(
     r"pass|\.\.\.|return|return (?:\[\]|\{\}|\(\)|None|list\(\))|raise NotImplementedError.*", re.DOTALL
@@ -150,7 +153,8 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     from optlint.semantics import calls
 
     stack = sum(1 for frame in it.frames if frame.variables.get("#node") is function.node)
-    if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
+    most = MAX_BLIND_RECURSION if stack and _is_blind(arguments) else MAX_RECURSION
+    if len(it.frames) > MAX_CALL_DEPTH or stack >= most:
         constructors.doubt(it, receiver)
         return calls.unknown_call(it, arguments, receiver or UNKNOWN)
     it.step()
@@ -210,6 +214,12 @@ def _is_handed(it: Interpreter, value: Any) -> bool:
     return isinstance(value, (Leaf, OneShot)) or families.is_module(it, value)
 
 
+def _is_blind(arguments: Arguments) -> bool:
+    """Whether there are arguments and nothing is known of any."""
+    values = arguments.all_values()
+    return bool(values) and all(isinstance(value, Unknown) and not value.taint for value in values)
+
+
 def _is_placeholder(function: Function) -> bool:
     """Whether a method only stands there to be overridden: ``pass``, ``return []``, ``raise NotImplementedError``."""
     if isinstance(function.node, cst.Lambda) or function.name == "__init__":
@@ -225,15 +235,31 @@ def _body(it: Interpreter, function: Function, frame: Frame) -> Value:
         return expressions.evaluate(it, node.body)
     frame.exits = Exits(it.heap)
     live = it.suite(node.body)
-    if not live and not frame.exits.used and frame.yielded is None:
+    generator = frame.yielded is not None or is_generator(function)
+    if not live and not frame.exits.used and not generator:
         frame.exits.close(False)
         return expressions.NEVER
     value = frame.exits.close(live, NONE)
-    if frame.yielded is not None:
-        return OneShot("generator", _constant(Items(tuple(frame.yielded))), function.site)
+    if generator:
+        return OneShot("generator", _constant(Items(tuple(frame.yielded or ()))), function.site)
     if isinstance(value, Function) and value is function:
         return value
     return value
+
+
+def is_generator(function: Function) -> bool:
+    """Whether there is a ``yield`` in a function itself, whatever branch it stands in."""
+    if function.generator is None:
+        part = function.context.part
+        written = "yield" in part.module.lines_text(part.first_line, part.last_line)
+        function.generator = written and _yields(function.node.body)
+    return function.generator
+
+
+def _yields(node: cst.CSTNode) -> bool:
+    if isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+        return False
+    return isinstance(node, cst.Yield) or any(_yields(child) for child in node.children)
 
 
 def _constant(items: Items) -> Callable[[], Items]:
@@ -332,6 +358,7 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
                 it.heap.set(instance.slots, "<items>", expressions.opaque(it, arguments.all_values()))
     if families.is_module_class(it, cls) or families.keras_kind(cls):
         it.record(ModelMade(it.site(node), bool(it.conditional), instance))
+        forwards.note_made(it, instance, node)
     instance.slots[identity.MADE] = True
     return instance
 
