@@ -326,6 +326,7 @@ def set_instance_attribute(
     if name == "data" and families.is_module(it, owner):
         return
     constructors.note_set(it, owner, name, value, it.site(node))
+    constructors.note_replaced(it, owner, name, value, node)
     identity.put(it, owner, name, value)
     constructing = any(f.name == "__init__" and f.receiver is owner for f in it.frames)
     it.record(events.AttributeSet(it.site(node), bool(it.conditional), owner, name, value, constructing))
@@ -339,8 +340,10 @@ def set_requires_grad(it: Interpreter, flags: Sequence[tuple[Leaf, bool | None]]
         it.heap.set(leaf.slots, "requires_grad", wanted)
     for outcome in dict.fromkeys(wanted for _, wanted in flags):
         leaves = frozenset(leaf for leaf, wanted in flags if wanted is outcome)
-        by = functions.handed_modules(it) or (None, None)
-        it.record(events.FlagSet(it.site(node), bool(it.conditional), leaves, outcome, it.entry, *by))
+        helper, call = functions.handed_modules(it) or (None, None)
+        unsure, branches = bool(it.conditional), tuple(it.branches)
+        site = it.site(node)
+        it.record(events.FlagSet(site, unsure, leaves, outcome, it.entry, helper, call, branches))
 
 
 def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, node: cst.CSTNode) -> None:

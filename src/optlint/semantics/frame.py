@@ -11,6 +11,7 @@ from optlint.semantics.values import ABSENT, NONE, Namespace, UserClass, Value, 
 if TYPE_CHECKING:
     import libcst as cst
 
+    from optlint.semantics.site import Site
     from optlint.syntax.source_module import Slice
 
 
@@ -56,7 +57,7 @@ class Round:
     """One round of a loop. ``conditional``: how many branches are open where it begins."""
 
     loop: Loop
-    node: cst.CSTNode
+    site: Site
     conditional: int
 
 
@@ -68,10 +69,10 @@ class Loop:
     continues: Exits
     _now: Round | None = None
 
-    def begin_round(self, heap: Heap, node: cst.CSTNode, conditional: int) -> None:
-        """Another round of the loop at ``node``."""
+    def begin_round(self, heap: Heap, site: Site, conditional: int) -> None:
+        """Another round of the loop at ``site``."""
         self.continues = Exits(heap)
-        self._now = Round(self, node, conditional)
+        self._now = Round(self, site, conditional)
 
     @property
     def now(self) -> Round:

@@ -80,26 +80,34 @@ def note(
     if frame.statement is None:
         return
     site = Site(frame.context.part, frame.statement, frame.statement)
-    branches = tuple(it.branches)
-    it.record(PartChanged(site, bool(it.conditional), owner, name, how, before, old, new, branches))
+    unsure, branches = bool(it.conditional), tuple(it.branches)
+    early = _constructing(owner)
+    it.record(PartChanged(site, unsure, owner, name, how, before, old, new, branches, early))
+
 
 
 def _matters(it: Interpreter, owner: Instance) -> bool:
     if not it.book.known or not families.is_module(it, owner):
         return False
-    constructing = isinstance(owner.cls, UserClass) and MADE not in owner.slots
-    return not constructing or LISTED in owner.slots
+    return not _constructing(owner) or LISTED in owner.slots
 
 
-def asked_for(it: Interpreter, module: Instance) -> None:
-    """Somebody asks for the parameters of a module."""
-    if isinstance(module.cls, UserClass) and MADE not in module.slots:
-        it.heap.set(module.slots, LISTED, True)
+def _constructing(module: Instance) -> bool:
+    return isinstance(module.cls, UserClass) and MADE not in module.slots
+
+
+def asked_for(it: Interpreter, module: Instance) -> bool:
+    """Somebody asks for the parameters of a module; says whether it is too early, as it certainly has none yet."""
+    if not _constructing(module):
+        return False
+    it.heap.set(module.slots, LISTED, True)
+    listing = modules.parameters(it, module)
+    return not listing.parameters and not listing.open and not listing.doubtful
 
 
 def constructed_again(it: Interpreter, module: Instance, construct: Callable[[], Value]) -> Value:
     """``module.__init__()`` on a module that exists."""
-    with watched(it, module, how="__init__()"):
+    with watched(it, module, how="`__init__()`"):
         it.heap.set(module.slots, MADE, ABSENT)
         result = construct()
         it.heap.set(module.slots, MADE, True)

@@ -439,7 +439,7 @@ class Interpreter:
 
     def _round(self, node: cst.For, loop: Loop, element: Value) -> bool:
         self.step()
-        loop.begin_round(self.heap, node, self.conditional)
+        loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
         frame = self.frame
         frame.statement = node
         assignment.assign(self, node.target, element)
@@ -500,7 +500,7 @@ class Interpreter:
             if not live:
                 return False
             recorded = len(self.events)
-            loop.begin_round(self.heap, node, self.conditional)
+            loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
             self.frame.loops.append(loop)
             try:
                 live = self.suite(node.body)

@@ -14,6 +14,7 @@ from optlint.semantics.libraries import (
     torch_modules,
     torch_nn,
 )
+from optlint.semantics.registration_events import BufferRegistered
 from optlint.semantics.values import (
     ABSENT,
     NONE,
@@ -91,7 +92,7 @@ def _library_model_method(
 def _parameters(named: bool) -> ModuleMethod:
     def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
         recurse = arguments.get(1 if named else 0, "recurse") != Const(False)
-        identity.asked_for(it, owner)
+        too_early = identity.asked_for(it, owner)
 
         def produce() -> Items:
             items = modules.parameter_items(it, owner, named, recurse)
@@ -99,7 +100,10 @@ def _parameters(named: bool) -> ModuleMethod:
             certain = not recurse or isinstance(owner.cls, LibraryClass)
             return items if items.values or certain else Items((), True)
 
-        return OneShot("parameters", produce, it.site(node))
+        iterator = OneShot("parameters", produce, it.site(node))
+        if too_early:
+            iterator.slots["#too_early"] = owner
+        return iterator
 
     return method
 
@@ -160,6 +164,7 @@ def _register_buffer(it: Interpreter, owner: Instance, arguments: Arguments, nod
     name = arguments.get(0, "name")
     value = arguments.get(1, "tensor") or UNKNOWN
     if isinstance(name, Const) and isinstance(name.value, str):
+        it.record(BufferRegistered(it.site(node), bool(it.conditional), owner, name.value, value))
         # A buffer is no parameter, whatever tensor it is made of.
         buffer = Leaf(it.site(node), is_parameter=False, requires_grad=False, fresh=False)
         it.heap.set(owner.slots, name.value, NONE if value == NONE else buffer)

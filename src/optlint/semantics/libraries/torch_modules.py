@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, identity, iteration, modules
+from optlint.semantics import events, expressions, forwards, identity, iteration, modules
 from optlint.semantics.libraries import model_zoo, packed_sequences, torch_nn
 from optlint.semantics.values import (
     NONE,
@@ -72,6 +72,7 @@ def make_module(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     module = Instance(LibraryClass(f"torch.nn.{known.name}"), it.site(node))
     initialise_module(it, module, f"torch.nn.{known.name}", arguments)
     it.record(events.ModelMade(it.site(node), bool(it.conditional), module))
+    forwards.note_made(it, module, node)
     return module
 
 

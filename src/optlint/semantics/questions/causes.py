@@ -51,6 +51,8 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.exhausted import read_again
     from optlint.semantics.questions.frozen import everything_frozen
     from optlint.semantics.questions.gradless import gradless
+    from optlint.semantics.questions.made_in_forward import made_in_forward
+    from optlint.semantics.questions.made_in_forward import made_in_forward
     from optlint.semantics.questions.missing_init import missing_init
     from optlint.semantics.questions.non_leaves import non_leaves
     from optlint.semantics.questions.stale import stale_optimizers
@@ -59,6 +61,7 @@ def _in_order() -> tuple[Question, ...]:
 
     return (
         missing_init,
+        made_in_forward,
         wrong_arguments,
         non_leaves,
         gradless,

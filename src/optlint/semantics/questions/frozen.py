@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics import events, families, modules
 from optlint.semantics.events import OptimizerBuilt
+from optlint.semantics.questions import causes
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, LibraryClass
 
@@ -59,8 +60,9 @@ def everything_frozen(run: Run) -> Iterator[FrozenTraining]:
     if not frozen:
         return
     found: dict[Site, FrozenTraining] = {}
+    other = causes.explained(run, before=everything_frozen)
     for index, event in enumerate(run.events):
-        if not isinstance(event, OptimizerBuilt):
+        if not isinstance(event, OptimizerBuilt) or other.holds(event):
             continue
         fact = _given_frozen(run, event, frozen) or _filtered(run, index, event, frozen)
         if fact is None:

@@ -78,10 +78,13 @@ def _part_left_out(
     ]
     if not guilty or _feature_extraction(run, model, held, missing):
         return None
-    built = _stepped_after(run, {entry.leaf for entry in guilty}, held) or _holder(run, held)
+    twice = _twice_given(run)
+    if twice is None or not {entry.leaf for entry in held} & run.held_by(twice.optimizer):
+        twice = None
+    built = twice or _stepped_after(run, {entry.leaf for entry in guilty}, held) or _holder(run, held)
     if built is None:
         return None
-    names = _collapsed(everything, guilty)
+    names = modules.collapsed(everything, guilty)
     made = tuple((name, site) for name, site in _made(guilty, names) if site is not None)
     return LeftOut(
         built.site, built.optimizer.cls_name, run.class_name(model), run.name_of(model), names, made
@@ -124,20 +127,6 @@ def _holder(run: Run, held: list[NamedParameter]) -> events.OptimizerBuilt | Non
     return None if best is None else best[1]
 
 
-def _collapsed(everything: tuple[NamedParameter, ...], guilty: list[NamedParameter]) -> tuple[str, ...]:
-    """The shortest names for the guilty parameters: a submodule's where all of it is left out."""
-    chosen = {entry.path for entry in guilty}
-    names: dict[str, None] = {}
-    for entry in guilty:
-        # With nothing else to compare with, a whole network is told by its top-level parts.
-        for depth in range(1, len(entry.path) + 1):
-            prefix = entry.path[:depth]
-            if all(other.path in chosen for other in everything if other.path[:depth] == prefix):
-                names[".".join(prefix)] = None
-                break
-    return tuple(names)
-
-
 def _made(guilty: list[NamedParameter], names: tuple[str, ...]) -> Iterator[tuple[str, Site | None]]:
     for name in names:
         path = tuple(name.split("."))
@@ -168,7 +157,7 @@ def _whole_left_out(
         return None
     name = run.name_of(model) or run.class_name(model)
     made = ((name, model.site),) if model.site is not None else ()
-    names = _collapsed((), guilty)
+    names = modules.collapsed((), guilty)
     return LeftOut(built.site, built.optimizer.cls_name, name, name, names, made, whole=True)
 
 

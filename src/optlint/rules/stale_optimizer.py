@@ -1,0 +1,176 @@
+"""OPT107: an optimizer that was built before the model was changed, replaced or copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.finding import Finding, Severity
+from optlint.rules.base import Rule
+
+if TYPE_CHECKING:
+    from optlint.semantics.program import Run
+    from optlint.semantics.questions.stale import Stale
+
+
+class StaleOptimizer(Rule):
+    """The model is changed after its optimizer was built, so that the optimizer does not hold what is trained.
+
+    An optimizer keeps the parameter objects that it was given. A layer or Parameter that is put into the model
+    afterwards, a model that is made again, loaded or copied, and calls that make new parameters (`fully_shard`,
+    `weight_norm`, `load_state_dict(…, assign=True)`, `.to("meta")`, adapters) leave it behind.
+    """
+
+    code = "OPT107"
+    name = "stale-optimizer"
+    severity = Severity.WARNING
+    at_run_time = """\
+Nothing is raised. The new parameters get gradients, which grow from step to step, since `optimizer.zero_grad()` does
+not know them either; `step()` goes on with the old objects, and the new ones keep their initial values. Where all of
+the model is new, nothing trains at all. An optimizer that is built in a constructor before the first layer raises
+`ValueError: optimizer got an empty parameter list`."""
+    bad = """\
+import torch
+from torch import nn, optim
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+
+
+model = Net()
+optimizer = optim.Adam(model.parameters())
+model.head = nn.Linear(8, 5)
+for _ in range(3):
+    loss = model(torch.randn(8, 4)).pow(2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+    good = """\
+import torch
+from torch import nn, optim
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+
+
+model = Net()
+model.head = nn.Linear(8, 5)
+optimizer = optim.Adam(model.parameters())
+for _ in range(3):
+    loss = model(torch.randn(8, 4)).pow(2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+    silent = (
+        "what is new is added with `add_param_group`, or some optimizer that is built later holds it",
+        "the change keeps the objects: `.half()`, `.to(device)`, `load_state_dict`, `.data = …`, "
+        "`torch.compile`, `DataParallel`, layers that are swapped or tied",
+        "what is new is frozen, written by hand, or not trained afterwards",
+        "the optimizer never held what is replaced, and not all of the rest either",
+        "some optimizer was given something that cannot be followed",
+    )
+    misses = (
+        "a change in code that cannot be seen, and training in a function that cannot be seen",
+        "methods that change and train a model, where nothing in the file says in which order they are called",
+    )
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield a finding for each optimizer that was left behind."""
+        from optlint.semantics.questions.stale import stale_optimizers
+
+        for stale in run.ask(stale_optimizers):
+            yield self._finding(stale)
+
+    def _finding(self, stale: Stale) -> Finding:
+        name = stale.built.optimizer.cls_name
+        related = tuple(change.site.related(_PLACES[change.kind]) for change in stale.changes[:3])
+        return self.finding(
+            stale.built.site, message=_message(name, stale), help=_help(stale), related=related
+        )
+
+
+def _message(name: str, stale: Stale) -> str:
+    change = stale.changes[0]
+    model = f"`{stale.variable or stale.model_name}`"
+    if stale.raises:
+        return (
+            f"`{name}` is built before `{stale.model_name}` has any layer: "
+            "it raises `ValueError: optimizer got an empty parameter list`"
+        )
+    if change.kind == "recreated":
+        return f"`{name}` holds the parameters of an earlier {model}: the one made afterwards never trains"
+    if change.kind == "copied":
+        return f"`{name}` holds the original's parameters, but a copy of it is trained: nothing changes"
+    if change.kind == "renewed":
+        early = f"`{name}` is built before {change.how} makes new parameters"
+    elif change.kind == "constructed":
+        early = f"`{name}` is built before the rest of {model} is made"
+    else:
+        early = f"`{name}` is built before {_parts(stale)} {'are' if len(stale.names) > 1 else 'is'} {change.kind}"
+    if stale.whole:
+        return f"{early}: it holds nothing of {model}, and nothing trains"
+    if len(stale.names) == 1 and change.kind in ("added", "replaced"):
+        return (
+            f"{early}: {'the new one' if change.kind == 'replaced' else 'it'} is not in it and never changes"
+        )
+    if len(stale.names) == 1:
+        return f"{early}: {_listed(stale.names)} is not in it and never changes"
+    return f"{early}: {_listed(stale.names)} are not in it and never change"
+
+
+def _parts(stale: Stale) -> str:
+    if len(stale.names) == 1:
+        return f"`{_path(stale)}`"
+    return f"parts of `{stale.variable or stale.model_name}`"
+
+
+def _path(stale: Stale) -> str:
+    return f"{stale.variable or stale.model_name}.{stale.names[0]}" if stale.names else "model"
+
+
+_PLACES = {
+    "replaced": "replaced here",
+    "added": "added here",
+    "constructed": "made here",
+    "renewed": "its parameters become new objects here",
+    "recreated": "made again here",
+    "copied": "copied here",
+}
+
+
+def _help(stale: Stale) -> str:
+    change = stale.changes[0]
+    if change.kind == "constructed":
+        return "build the optimizer at the end of the constructor, or outside of it"
+    if change.kind in ("recreated", "copied", "renewed") or stale.whole:
+        model = stale.variable or "model"
+        return f"build the optimizer after that: `{stale.built.optimizer.cls_name}({model}.parameters(), …)`"
+    path = _path(stale)
+    params = f"[{path}]" if stale.single else f"{path}.parameters()"
+    return (
+        "build the optimizer after the last change of the model, or give it the new part: "
+        f'`add_param_group({{"params": {params}}})`'
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = [f"`{name}`" for name in names[:3]]
+    if len(names) > 3:
+        shown.append(f"{len(names) - 3} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
