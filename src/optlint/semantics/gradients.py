@@ -233,13 +233,13 @@ def _clear(it: Interpreter, subject: Subject, site: Site) -> None:
     _set(it, subject, moments)
 
 
-def cleared_leaves(it: Interpreter, leaves: frozenset[Leaf], site: Site) -> None:
-    """A module's gradients were cleared: those of every optimizer that holds nothing else."""
+def cleared_leaves(it: Interpreter, leaves: frozenset[Leaf], others: bool, site: Site) -> None:
+    """A module's gradients were cleared: those of every optimizer that holds nothing else. ``others``: it has more."""
     for optimizer in it.book.known:
         held, more = optimizer_leaves(optimizer)
         if held and held <= leaves and not more:
             _clear(it, optimizer, site)
-        elif held & leaves or more:
+        elif held & leaves or more or others:
             doubt(it, optimizer)
     for subject in it.book.unseen.values():
         doubt(it, subject)

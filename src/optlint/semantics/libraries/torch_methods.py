@@ -224,8 +224,9 @@ def _call_forward(it: Interpreter, owner: Instance, arguments: Arguments, node: 
 
 
 def _zero_grad(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
-    leaves = frozenset(entry.leaf for entry in modules.parameters(it, owner).parameters)
-    gradients.cleared_leaves(it, leaves, it.site(node))
+    items = modules.parameter_items(it, owner, named=False)
+    leaves = {option for value in items.values for option in options(value) if isinstance(option, Leaf)}
+    gradients.cleared_leaves(it, frozenset(leaves), items.open, it.site(node))
     return NONE
 
 
