@@ -36,6 +36,7 @@ from optlint.semantics.values import (
     Unknown,
     Value,
     join_values,
+    options,
 )
 
 if TYPE_CHECKING:
