@@ -230,6 +230,12 @@ def test_submodules_are_the_real_ones() -> None:
         assert all(isinstance(module, getattr(torch.nn, parts[child])) for child, module in real.items())
 
 
+def test_attributes_of_every_module() -> None:
+    torch = pytest.importorskip("torch")
+    assert {name for name in dir(torch.nn.Module()) if not name.startswith("_")} == torch_nn.MODULE_ATTRIBUTES
+    assert not any(map(torch_nn.is_own_name, dir(torch.nn.Module())))
+
+
 def test_methods_that_return_the_module_do() -> None:
     torch = pytest.importorskip("torch")
     arguments: dict[str, tuple[Any, ...]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, expressions, iteration
+from optlint.semantics import attributes, containers, expressions, forwards, iteration
 from optlint.semantics.values import (
     ABSENT,
     UNKNOWN,
@@ -68,6 +68,8 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
     for option in options(owner):
         if isinstance(option, (Leaf, Flow)):
             _written_by_hand(it, option, node)
+            if option is owner and isinstance(option, Leaf):
+                forwards.note_written(it, option, "[…] = …", node)
             continue
         before = containers.contents(option) if isinstance(option, (Container, DictObj)) else ()
         containers.set_item(it, option, key, value)
@@ -122,12 +124,17 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
         ):
             return
     if isinstance(old, Leaf) and old.is_parameter:
+        forwards.note_written(it, old, f" {_operator(node)} …", node)
         return
     new = expressions.augmented(it, old, value, node)
     counter = isinstance(new, Const) and isinstance(new.value, (int, float))
     if counter and (it.unknown_rounds or isinstance(node.target, cst.Attribute)):
         new = UNKNOWN  # an attribute counts over calls, too
     assign(it, node.target, new)
+
+
+def _operator(node: cst.AugAssign) -> str:
+    return cst.Module([]).code_for_node(node.operator).strip()
 
 
 def delete(it: Interpreter, target: cst.BaseExpression) -> None:

@@ -17,18 +17,23 @@ from optlint.semantics.registration_events import (
     ConstructorMissed,
     ConstructorSkipped,
     ModuleInitialised,
+    ParameterReplaced,
     RegisteredTooEarly,
     UsedUninitialised,
 )
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
+    Const,
+    Container,
     External,
+    Flow,
     Function,
     Instance,
     Leaf,
     Method,
     Super,
+    Unknown,
     UserClass,
     Value,
     options,
@@ -189,6 +194,28 @@ def note_set(it: Interpreter, owner: Instance, name: str, value: Value, site: Si
         _too_early(it, owner, name, "module", site)
     elif all(isinstance(option, Leaf) and option.is_parameter for option in found):
         _too_early(it, owner, name, "parameters", site)
+
+
+def note_replaced(it: Interpreter, owner: Instance, name: str, value: Value, node: cst.CSTNode) -> None:
+    """An attribute is set: in the place of a registered parameter torch takes only a Parameter, or None."""
+    old = owner.slots.get(name)
+    if not isinstance(old, Leaf) or not old.is_parameter or not families.is_module(it, owner):
+        return
+    if "#parametrized" in owner.slots or owner.open or _has_own_setter(owner.cls):
+        return
+    if all(_is_no_parameter(option) for option in options(value)) and not isinstance(value, Unknown):
+        it.record(ParameterReplaced(it.site(node), bool(it.conditional), owner, name, value))
+
+
+def _has_own_setter(cls: Value) -> bool:
+    bases = cls.order() if isinstance(cls, UserClass) else ()
+    return any(not isinstance(base, External) and "__setattr__" in getattr(base, "slots", ()) for base in bases)
+
+
+def _is_no_parameter(value: Value) -> bool:
+    if isinstance(value, Leaf):
+        return not value.is_parameter
+    return isinstance(value, (Flow, Container)) or (isinstance(value, Const) and value.value is not None)
 
 
 #: What torch calls the thing that these methods register.

@@ -46,6 +46,20 @@ def is_module(it: Interpreter, value: Value) -> bool:
     return isinstance(value, Instance) and is_module_class(it, value.cls)
 
 
+def is_plain_module(it: Interpreter, value: Instance) -> bool:
+    """Whether an object's attributes are those of ``nn.Module`` and of the user's classes, and all are known."""
+    bases = value.cls.library_bases() if isinstance(value.cls, UserClass) else ()
+    known = ("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module")
+    others = ("builtins.object", "abc.ABC", "typing.Generic")
+    return (
+        any(base in known for base in bases)
+        and all(base in known or base in others for base in bases)
+        and not value.open
+        and isinstance(value.cls, UserClass)
+        and not value.cls.has_unknown_base()
+    )
+
+
 def is_lightning(cls: Value) -> bool:
     """Whether a class is a LightningModule."""
     return isinstance(cls, UserClass) and any(is_lightning_module_name(n) for n in cls.library_bases())

@@ -72,11 +72,14 @@ class AttributeMissing(Event):
 
 @dataclass(frozen=True)
 class MadeInForward(Event):
-    """While the forward of ``model`` ran, a module or a Parameter was made: ``leaves`` are what is new in it."""
+    """While ``method`` of ``model`` ran, a module or a Parameter was made: ``leaves`` are what is new in it."""
 
     model: Instance
+    method: str
     made: Instance | Leaf
     leaves: frozenset[Leaf]
+    #: The function that makes it.
+    function: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from optlint.semantics import (
     reading,
     truth,
 )
-from optlint.semantics.libraries import keras_trainable, misused_values, tensor_calls
+from optlint.semantics.libraries import keras_trainable, misused_values, tensor_calls, torch_nn
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.progress import END
 from optlint.semantics.values import (
@@ -493,6 +493,8 @@ def _hasattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
             return TRUE
         closed = not owner.open and isinstance(owner.cls, UserClass) and not owner.cls.has_unknown_base()
         if closed and not isinstance(owner.cls, LibraryClass) and not owner.cls.library_bases():
+            return FALSE
+        if it.root_class is None and families.is_plain_module(it, owner) and torch_nn.is_own_name(name.value):
             return FALSE
         if families.is_module(it, owner) and name.value in ("weight", "bias") and not owner.open:
             return (

@@ -83,12 +83,28 @@ MODULE_METHODS_RETURNING_SELF: Final = frozenset(
     }
 )
 
+#: What every ``nn.Module`` has.
+MODULE_ATTRIBUTES: Final = frozenset(
+    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches"
+    " eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict"
+    " modules mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook"
+    " register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook"
+    " register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook"
+    " register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_"
+    " set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad".split()
+)
+
 _MODULES: dict[str, LibraryModule] = {}
 
 #: Names that mean the same class, or one with the same parameters.
 _ALIASES: Final = {"NonDynamicallyQuantizableLinear": "Linear", "_LinearWithBias": "Linear"}
 
 _PREFIXES: Final = ("torch.nn.modules.", "torch.nn.parallel.", "torch.nn.")
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a module has an attribute of this name only if the program gives it one."""
+    return not name.startswith("_") and name not in MODULE_ATTRIBUTES
 
 
 def lookup(qualified_name: str) -> LibraryModule | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optlint.semantics import attributes, calls, expressions
+from optlint.semantics.events import Event
 from optlint.semantics.interpreter import BudgetExceeded
 from optlint.semantics.modules import NamedParameter
 from optlint.semantics.values import Arguments, Instance, Leaf, LibraryClass, Value
@@ -48,23 +49,29 @@ def deps(run: Run, value: Value) -> frozenset[Leaf]:
 
 def probe(run: Run, model: Instance) -> frozenset[Leaf]:
     """What the forward of a model uses, found by calling it with unknown arguments (and taking that back)."""
+    return rehearsed(run, model)[0]
+
+
+def rehearsed(run: Run, model: Instance) -> tuple[frozenset[Leaf], list[Event]]:
+    """The leaves behind what a call of a model with unknown arguments would give now, and what would happen in it."""
     it = run.interpreter
     library = isinstance(model.cls, LibraryClass) and model.cls.qualified_name.startswith("torch.nn.")
     if model.site is None or not (library or attributes.user_method(model, "forward")):
-        return frozenset()
-    mark, saved = it.heap.mark(), it.events
-    it.events = []
+        return frozenset(), []
     source = it.sources[run.path]
     if not source.slices:
-        return frozenset()
+        return frozenset(), []
+    mark, saved = it.heap.mark(), it.events
+    happened: list[Event] = []
+    it.events = happened
     from optlint.semantics.frame import Context, Frame
 
     it.frames.append(Frame(Context(it.namespaces[run.path], source.slices[0]), {}))
     try:
         result = calls.call_instance(it, model, Arguments((), {}, True), model.site.node)
-        return deps(run, result)
+        return deps(run, result), happened
     except (BudgetExceeded, RecursionError):
-        return frozenset()
+        return frozenset(), []
     finally:
         it.frames.pop()
         it.heap.rollback(mark)
