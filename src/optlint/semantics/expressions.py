@@ -328,7 +328,7 @@ def enter_context(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Val
         return value, _nothing
     if isinstance(value, OneShot) and value.kind == "generator":
         items = iteration.peek(it, value)
-        return (items.values[0] if items.values else UNKNOWN), _nothing
+        return (truth.without_absent(items.values[0]) if items.values else UNKNOWN), _nothing
     return value, _nothing
 
 
@@ -802,14 +802,17 @@ def _await(it: Interpreter, node: cst.Await) -> Value:
 
 
 def _yield(it: Interpreter, node: cst.Yield) -> Value:
-    value: Value = NONE
     if isinstance(node.value, cst.From):
-        items = iteration.take(it, evaluate(it, node.value.item))
-        it.frame.yielded = [*(it.frame.yielded or []), *items.values]
-        return UNKNOWN
-    if node.value is not None:
-        value = evaluate(it, node.value)
-    it.frame.yielded = [*(it.frame.yielded or []), value]
+        given = iteration.take(it, evaluate(it, node.value.item))
+    else:
+        given = Items((NONE if node.value is None else evaluate(it, node.value),))
+    frame = it.frame
+    earlier = frame.yielded or Items()
+    conditional, rounds = frame.entered_under
+    doubtful = it.conditional > conditional
+    values = tuple(join_values([value, ABSENT]) if doubtful else value for value in given.values)
+    many = earlier.many or given.many or it.unknown_rounds > rounds
+    frame.yielded = Items((*earlier.values, *values), earlier.open or given.open, many)
     return UNKNOWN
 
 

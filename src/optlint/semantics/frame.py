@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from optlint.semantics.heap import Changes, Heap
-from optlint.semantics.values import ABSENT, NONE, Namespace, UserClass, Value, join_values
+from optlint.semantics.values import ABSENT, NONE, Items, Namespace, UserClass, Value, join_values
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -93,7 +93,10 @@ class Frame:
     receiver: Value | None = None
     exits: Exits | None = None
     loops: list[Loop] = field(default_factory=list)
-    yielded: list[Value] | None = None
+    #: What a generator function gave so far; None in any other function.
+    yielded: Items | None = None
+    #: ``Interpreter.conditional`` and ``unknown_rounds`` when it was entered.
+    entered_under: tuple[int, int] = (0, 0)
     global_names: set[str] = field(default_factory=set)
     nonlocal_names: set[str] = field(default_factory=set)
     statement: cst.CSTNode | None = None

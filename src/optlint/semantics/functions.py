@@ -234,32 +234,59 @@ def _body(it: Interpreter, function: Function, frame: Frame) -> Value:
     if isinstance(node, cst.Lambda):
         return expressions.evaluate(it, node.body)
     frame.exits = Exits(it.heap)
+    frame.entered_under = (it.conditional, it.unknown_rounds)
+    frame.yielded = Items() if _is_generator(function, node) else None
     live = it.suite(node.body)
     generator = frame.yielded is not None or is_generator(function)
     if not live and not frame.exits.used and not generator:
         frame.exits.close(False)
         return expressions.NEVER
     value = frame.exits.close(live, NONE)
+<<<<<<< /tmp/tmpf1g614yk
+    if frame.yielded is not None:
+        return OneShot("generator", _constant(frame.yielded), function.site)
+=======
     if generator:
         return OneShot("generator", _constant(Items(tuple(frame.yielded or ()))), function.site)
+>>>>>>> /tmp/tmpis61grjt
     if isinstance(value, Function) and value is function:
         return value
     return value
 
 
+<<<<<<< /tmp/tmpf1g614yk
+def _is_generator(function: Function, node: cst.FunctionDef) -> bool:
+    """Whether a ``yield`` stands in the function itself, reached or not."""
+    if function.generator is None:
+        part = function.context.part
+        mentioned = "yield" in part.module.lines_text(part.first_line, part.last_line)
+        function.generator = mentioned and _yields(node.body)
+=======
 def is_generator(function: Function) -> bool:
     """Whether there is a ``yield`` in a function itself, whatever branch it stands in."""
     if function.generator is None:
         part = function.context.part
         written = "yield" in part.module.lines_text(part.first_line, part.last_line)
         function.generator = written and _yields(function.node.body)
+>>>>>>> /tmp/tmpis61grjt
     return function.generator
 
 
 def _yields(node: cst.CSTNode) -> bool:
+<<<<<<< /tmp/tmpf1g614yk
+    waiting = list(node.children)
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, cst.Yield):
+            return True
+        if not isinstance(part, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+            waiting.extend(part.children)
+    return False
+=======
     if isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
         return False
     return isinstance(node, cst.Yield) or any(_yields(child) for child in node.children)
+>>>>>>> /tmp/tmpis61grjt
 
 
 def _constant(items: Items) -> Callable[[], Items]:

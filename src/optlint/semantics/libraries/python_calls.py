@@ -735,6 +735,8 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         instance = Instance(value.cls, value.site)
         memo[id(value)] = instance
         for key, member in value.slots.items():
+            if key == "#variable":
+                continue  # the name of the original
             if isinstance(member, Items):
                 parts = tuple(copied(part, memo) for part in member.values)
                 instance.slots[key] = Items(parts, member.open, member.many)

@@ -70,7 +70,9 @@ def context(name: str) -> Value | None:
 def converted(it: Interpreter, module: Instance, name: str, arguments: Arguments) -> None:
     """``module.to(…)``, ``.half()``, ``.to_empty(…)``: in place, but not onto the meta device or from it."""
     to_meta = any(tensor_moves.device_names(value) == ("meta",) for value in arguments.all_values())
-    from_meta = name == "to_empty" and any(leaf.slots.get(identity.META) for leaf in identity.leaves(it, module))
+    from_meta = name == "to_empty" and any(
+        leaf.slots.get(identity.META) for leaf in identity.leaves(it, module)
+    )
     overwrites = it.switches.get(identity.OVERWRITES) is True and name in _CONVERSIONS
     if not to_meta and not from_meta and not overwrites:
         return
@@ -223,7 +225,15 @@ def copy(it: Interpreter, module: Instance, node: cst.CSTNode) -> Value:
 
 
 def note_copies(it: Interpreter, memo: dict[int, Value], node: cst.CSTNode) -> None:
-    """Record which modules were copied."""
+    """Record which modules were copied, and that the copies of frozen parameters are frozen."""
+    from optlint.semantics import attributes
+
+    frozen = [
+        (made, False)
+        for made in memo.values()
+        if isinstance(made, Leaf) and made.is_parameter and made.requires_grad is False
+    ]
+    attributes.set_requires_grad(it, frozen, node)
     for made in list(memo.values()):
         if isinstance(made, Instance) and families.is_module(it, made):
             it.record(events.ModelCopied(it.site(node), bool(it.conditional), made))

@@ -240,15 +240,16 @@ def _fact(
 
 
 def _models(run: Run) -> list[Instance]:
-    """The models that are no part of another, those of libraries first."""
+    """The models that are no part of another: of libraries, of the user's, copies of them."""
     ready = [event.model for event in run.of(events.ReadyModelMade)]
+    copies = [event.model for event in run.of(events.ModelCopied)]
     parts = {
         id(child)
-        for model in ready
+        for model in (*ready, *copies)
         for _, child in modules.submodules(run.interpreter, model, True)
         if child is not model
     }
-    return [model for model in (*ready, *run.root_models) if id(model) not in parts]
+    return [model for model in (*ready, *run.root_models, *copies) if id(model) not in parts]
 
 
 def _place(freezing: events.FlagSet, built: OptimizerBuilt, trained: Site | None) -> Site:
