@@ -183,6 +183,17 @@ class Project:
         others = (file for file in self._neighbours(importer) if os.path.abspath(file) != own)
         return any(pattern.search(self._read(file) or "") for file in others)
 
+    def importer_says(self, names: Sequence[str], importer: str, says: Callable[[str], bool]) -> bool:
+        """Whether the text of another file of the project that imports one of ``names`` satisfies ``says``."""
+        own = os.path.abspath(importer)
+        words = rf"\b(?:{'|'.join(map(re.escape, names))})\b"
+        about = re.compile(rf"^\s*(?:from|import)\s[^\n]*{words}|\bimport\s*\([^)]*{words}", re.MULTILINE)
+        for file in self._neighbours(importer):
+            content = None if os.path.abspath(file) == own else self._read(file)
+            if content is not None and about.search(content) and says(content):
+                return True
+        return False
+
     def _same_package(self, file: str, own: str) -> bool:
         """Whether two files lie in one package, so that a third is likely to bring them together."""
         folder = os.path.dirname(os.path.abspath(file))

@@ -65,5 +65,9 @@ def _repeat(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 def _note(it: Interpreter, form: str, position: int, values: tuple[Value, ...], node: cst.CSTNode) -> None:
     """A value that the call itself makes was made on the spot, whatever name a helper gave it."""
     given = node.args if isinstance(node, cst.Call) else ()
-    fresh = values[0] if values and len(given) > position and isinstance(given[position].value, cst.Call) else None
+    fresh = (
+        values[0]
+        if values and len(given) > position and isinstance(given[position].value, cst.Call)
+        else None
+    )
     repetition.note(it, form, values, node, fresh)

@@ -102,6 +102,7 @@ def _parameters(named: bool) -> ModuleMethod:
             return items if items.values or certain else Items((), True)
 
         iterator = OneShot("parameters", produce, it.site(node))
+        iterator.slots["#of"] = owner
         if too_early:
             iterator.slots["#too_early"] = owner
         return iterator
@@ -284,6 +285,9 @@ def _append(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CS
     if value is not None:
         with identity.watched(it, owner):
             modules.add_element(it, owner, value)
+        for option in options(value):
+            if isinstance(option, (Instance, Leaf)):
+                it.record(events.ElementAdded(it.site(node), bool(it.conditional), owner, option))
     return owner
 
 

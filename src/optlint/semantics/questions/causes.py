@@ -52,15 +52,18 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.frozen import everything_frozen
     from optlint.semantics.questions.gradless import gradless
     from optlint.semantics.questions.made_in_forward import made_in_forward
-    from optlint.semantics.questions.made_in_forward import made_in_forward
     from optlint.semantics.questions.missing_init import missing_init
     from optlint.semantics.questions.non_leaves import non_leaves
     from optlint.semantics.questions.stale import stale_optimizers
     from optlint.semantics.questions.unfrozen import unfrozen_too_late
+    from optlint.semantics.questions.unregistered_modules import unregistered_modules
+    from optlint.semantics.questions.unregistered_parameters import unregistered_parameters
     from optlint.semantics.questions.wrong_arguments import wrong_arguments
 
     return (
         missing_init,
+        unregistered_modules,
+        unregistered_parameters,
         made_in_forward,
         wrong_arguments,
         non_leaves,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics import events, families
+from optlint.semantics import events, families, modules
 from optlint.semantics.containers import contents
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -38,7 +38,8 @@ MAX_ELEMENTS = 400
 class Kept:
     """A module or Parameter in a plain container that is an attribute of a module.
 
-    ``inner``: the container that it stands in itself; ``label``: how the program would name it.
+    ``inner``: the container that it stands in itself; ``label``: how the program would name it; ``holder``: the
+    ParameterList or ParameterDict around them all, which registers only what stands directly in it.
     """
 
     owner: Instance
@@ -48,6 +49,7 @@ class Kept:
     label: str
     value: Instance | Leaf
     in_class: bool = False
+    holder: Instance | None = None
 
 
 def kept(run: Run) -> Iterator[Kept]:
@@ -76,9 +78,14 @@ def _class_members(owner: Instance) -> Iterator[tuple[str, Value]]:
                 yield name, value
 
 
-def _in_attribute(it: Interpreter, owner: Instance, name: str, value: Value, in_class: bool) -> Iterator[Kept]:
+def _in_attribute(
+    it: Interpreter, owner: Instance, name: str, value: Value, in_class: bool
+) -> Iterator[Kept]:
     if name.startswith("<"):
         return
+    for holder in options(value):
+        if isinstance(holder, Instance) and modules.is_parameter_container(it, holder):
+            yield from _in_holder(it, owner, name, holder)
     plain = [option for option in options(value) if option != NONE]
     if not all(isinstance(option, (Container, DictObj)) for option in plain):
         return  # in some branch it is registered, or nothing is known of it
@@ -87,6 +94,15 @@ def _in_attribute(it: Interpreter, owner: Instance, name: str, value: Value, in_
             budget = [MAX_ELEMENTS]
             for label, inner, element in _elements(it, option, name, budget, 0):
                 yield Kept(owner, name, option, inner, label, element, in_class)
+
+
+def _in_holder(it: Interpreter, owner: Instance, name: str, holder: Instance) -> Iterator[Kept]:
+    for key, value in modules.elements(holder):
+        for option in options(value):
+            if isinstance(option, (Container, DictObj)):
+                label = f"{name}[{key}]"
+                for inner_label, inner, element in _elements(it, option, label, [MAX_ELEMENTS], 0):
+                    yield Kept(owner, name, option, inner, inner_label, element, holder=holder)
 
 
 def _elements(
@@ -99,9 +115,9 @@ def _elements(
             return
         inner_label = f"{label}[{_shown(key)}]"
         for option in options(value):
-            if isinstance(option, Leaf) and option.is_parameter:
-                yield inner_label, container, option
-            elif isinstance(option, Instance) and families.is_module(it, option):
+            if (isinstance(option, Leaf) and option.is_parameter) or (
+                isinstance(option, Instance) and families.is_module(it, option)
+            ):
                 yield inner_label, container, option
             elif isinstance(option, (Container, DictObj)) and depth < MAX_DEPTH:
                 yield from _elements(it, option, inner_label, budget, depth + 1)
@@ -120,6 +136,8 @@ def put_on(run: Run, one: Kept) -> Site | None:
     """Where the container came to be an attribute of its owner."""
     if one.in_class:
         return one.outer.site
+    if one.holder is not None:
+        return one.holder.site
     for event in run.of(events.AttributeSet):
         if event.owner is one.owner and event.name == one.name:
             if any(option is one.outer for option in options(event.value)):
