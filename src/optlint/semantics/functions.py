@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import constructors, enumerations, expressions, families, forwards, identity
+from optlint.semantics import constructors, enumerations, expressions, families, forwards, identity, loading
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Exits, Frame
 from optlint.semantics.libraries import tensor_ops
@@ -18,6 +18,7 @@ from optlint.semantics.values import (
     NONE,
     UNKNOWN,
     Arguments,
+    Const,
     Container,
     DictObj,
     Entries,
@@ -47,6 +48,10 @@ MAX_RECURSION = 6
 #: and how often where nothing is known of what it is given: further calls would do the same once more.
 MAX_BLIND_RECURSION = 2
 
+_CACHES = re.compile(r"(?:functools\.)?(?:lru_cache|cache)\b")
+#: Steps that a decorator may take; a longer one writes documentation or the like and is taken to change nothing.
+MAX_DECORATOR_STEPS = 1_000
+
 _PLACEHOLDER = re.compile(
     r"pass|\.\.\.|return|return (?:\[\]|\{\}|\(\)|None|list\(\))|raise NotImplementedError.*", re.DOTALL
 )
@@ -66,6 +71,8 @@ def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
             or getattr(decorator, "name", "") in tensor_ops.NO_GRAD_CONTEXTS
         ):
             function.slots["#no_grad"] = it.site(written)
+        elif _CACHES.match(frame.context.part.code(written.decorator)):
+            function.slots["#cached"] = True
     value: Value = function
     for decorator in reversed(decorators):
         value = _decorated(it, decorator, value, node)
@@ -79,7 +86,9 @@ def _decorated(
     if isinstance(decorator, Function):
         from optlint.semantics import calls
 
-        result = calls.call(it, decorator, Arguments((value,)), node)
+        result = loading.within(
+            it, MAX_DECORATOR_STEPS, lambda: calls.call(it, decorator, Arguments((value,)), node)
+        )
         return result if isinstance(result, (Function, UserClass, Method, Partial)) else value
     return value
 
@@ -153,6 +162,9 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     from optlint.semantics import calls
 
     stack = sum(1 for frame in it.frames if frame.variables.get("#node") is function.node)
+    known = _cached_under(function, arguments, receiver)
+    if known in function.slots:
+        return function.slots[known]  # type: ignore[no-any-return]
     most = MAX_BLIND_RECURSION if stack and _is_blind(arguments) else MAX_RECURSION
     if len(it.frames) > MAX_CALL_DEPTH or stack >= most:
         constructors.doubt(it, receiver)
@@ -180,7 +192,10 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     loops_condition, reader = it.conditional, it.reader
     it.reader = None
     try:
-        return _body(it, function, frame)
+        result = _body(it, function, frame)
+        if known and result is not expressions.NEVER:
+            it.heap.set(function.slots, known, result)
+        return result
     finally:
         it.conditional, it.reader = loops_condition, reader
         it.frames.pop()
@@ -214,6 +229,16 @@ def _is_handed(it: Interpreter, value: Any) -> bool:
     return isinstance(value, (Leaf, OneShot)) or families.is_module(it, value)
 
 
+def _cached_under(function: Function, arguments: Arguments, receiver: Value | None) -> str:
+    """The slot for what a call of a function with ``@lru_cache`` has given, when its arguments are constants."""
+    values = arguments.all_values()
+    if "#cached" not in function.slots or receiver is not None or arguments.open:
+        return ""
+    if not all(isinstance(value, Const) for value in values):
+        return ""
+    return f"#called with {arguments.positional!r} {sorted(arguments.keywords.items())!r}"
+
+
 def _is_blind(arguments: Arguments) -> bool:
     """Whether there are arguments and nothing is known of any."""
     values = arguments.all_values()
@@ -235,58 +260,32 @@ def _body(it: Interpreter, function: Function, frame: Frame) -> Value:
         return expressions.evaluate(it, node.body)
     frame.exits = Exits(it.heap)
     frame.entered_under = (it.conditional, it.unknown_rounds)
-    frame.yielded = Items() if _is_generator(function, node) else None
+    generator = is_generator(function)
     live = it.suite(node.body)
-    generator = frame.yielded is not None or is_generator(function)
     if not live and not frame.exits.used and not generator:
         frame.exits.close(False)
         return expressions.NEVER
     value = frame.exits.close(live, NONE)
-<<<<<<< /tmp/tmpf1g614yk
-    if frame.yielded is not None:
-        return OneShot("generator", _constant(frame.yielded), function.site)
-=======
     if generator:
-        return OneShot("generator", _constant(Items(tuple(frame.yielded or ()))), function.site)
->>>>>>> /tmp/tmpis61grjt
+        return OneShot("generator", _constant(frame.yielded or Items()), function.site)
     if isinstance(value, Function) and value is function:
         return value
     return value
 
 
-<<<<<<< /tmp/tmpf1g614yk
-def _is_generator(function: Function, node: cst.FunctionDef) -> bool:
-    """Whether a ``yield`` stands in the function itself, reached or not."""
-    if function.generator is None:
-        part = function.context.part
-        mentioned = "yield" in part.module.lines_text(part.first_line, part.last_line)
-        function.generator = mentioned and _yields(node.body)
-=======
 def is_generator(function: Function) -> bool:
     """Whether there is a ``yield`` in a function itself, whatever branch it stands in."""
     if function.generator is None:
         part = function.context.part
         written = "yield" in part.module.lines_text(part.first_line, part.last_line)
         function.generator = written and _yields(function.node.body)
->>>>>>> /tmp/tmpis61grjt
     return function.generator
 
 
 def _yields(node: cst.CSTNode) -> bool:
-<<<<<<< /tmp/tmpf1g614yk
-    waiting = list(node.children)
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, cst.Yield):
-            return True
-        if not isinstance(part, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-            waiting.extend(part.children)
-    return False
-=======
     if isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
         return False
     return isinstance(node, cst.Yield) or any(_yields(child) for child in node.children)
->>>>>>> /tmp/tmpis61grjt
 
 
 def _constant(items: Items) -> Callable[[], Items]:
