@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from optlint.semantics.frame import Context, Frame
@@ -128,6 +128,24 @@ def keep_definitions(it: Interpreter, namespace: Namespace, source: SourceModule
     it.heap.rollback(mark)
     for name, value in defined.items():
         it.heap.set(namespace.slots, name, value)
+
+
+def within(it: Interpreter, steps: int, action: Callable[[], Value]) -> Value | None:
+    """What ``action`` gives; None, and nothing has happened, when it takes more than ``steps``."""
+    from optlint.semantics.interpreter import MAX_WORK, BudgetExceeded
+
+    mark, recorded, limit = it.heap.mark(), len(it.events), it.max_steps
+    it.max_steps = min(limit, it.steps + steps)
+    try:
+        return action()
+    except BudgetExceeded:
+        if it.steps > limit or it.heap.work > MAX_WORK:
+            raise
+        it.heap.rollback(mark)
+        del it.events[recorded:]
+        return None
+    finally:
+        it.max_steps = limit
 
 
 def _slice_of(value: Value) -> Slice | None:
