@@ -10,6 +10,7 @@ from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
+    from optlint.semantics.questions.group_edits import EditedGroups
     from optlint.semantics.questions.stale import Stale
 
 
@@ -92,10 +93,27 @@ for _ in range(3):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each optimizer that was left behind."""
+        from optlint.semantics.questions.group_edits import edited_groups
         from optlint.semantics.questions.stale import stale_optimizers
 
+        for edit in run.ask(edited_groups):
+            yield self._edited(edit)
         for stale in run.ask(stale_optimizers):
             yield self._finding(stale)
+
+    def _edited(self, edit: EditedGroups) -> Finding:
+        name = edit.optimizer_name
+        if edit.form == "iterator":
+            message = (
+                f"a group of `{name}` gets an iterator: the first `zero_grad()` or `step()` uses it up, "
+                "and nothing trains any more"
+            )
+            fix = "put a list there: `list(model.parameters())`"
+        else:
+            message = f"the groups of `{name}` are emptied: nothing is raised, and `step()` changes nothing any more"
+            fix = "build a new optimizer with the parameters that it shall train"
+        related = tuple(built.site.related(f"`{name}` is built here") for built in edit.optimizers[:1])
+        return self.finding(edit.site, message=message, help=fix, related=related)
 
     def _finding(self, stale: Stale) -> Finding:
         name = stale.built.optimizer.cls_name

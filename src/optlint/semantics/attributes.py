@@ -206,6 +206,8 @@ def _module_table(it: Interpreter, owner: Instance, name: str) -> Value:
     )
     table = DictObj(Entries(dict(wanted), owner.open))
     table.slots["#owner"] = owner
+    if name == "_parameters":
+        it.heap.set(owner.slots, "#tabled", True)  # taken out of it, a name is free again
     return table
 
 
@@ -256,7 +258,7 @@ def _optimizer_attribute(it: Interpreter, owner: Optimizer, name: str) -> Value:
                 for g in owner.groups.groups
             )
             view = Container("list", Items(groups, owner.groups.open))
-            it.heap.set(owner.slots, "#param_groups", view)
+            identity.view_groups(it, owner, view)
         return view
     if name == "state":
         return UNKNOWN
@@ -293,7 +295,11 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
     elif isinstance(owner, Optimizer) and name == "param_groups":
         from optlint.semantics.values import Groups
 
-        it.heap.set(owner.slots, "groups", Groups((), True))
+        identity.edited(it, owner, value)
+        if isinstance(value, Container) and value.items == Items():
+            identity.view_groups(it, owner, value)
+        else:
+            it.heap.set(owner.slots, "groups", Groups((), True))
         gradients.doubt(it, owner)
     elif isinstance(owner, (Unknown, Method, External)):
         if name == "grad":

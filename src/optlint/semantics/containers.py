@@ -230,6 +230,8 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
     if isinstance(container, DictObj):
         name = hashable(key)
         _set_in_owner(it, container, name, value)
+        if name == "params":
+            identity.edited(it, container, value)
         if name is None and key != NONE:
             it.heap.set(container.slots, "entries", _blurred(container.entries, key, value))
             return
@@ -404,6 +406,7 @@ def _pop(it: Interpreter, owner: Container, arguments: Arguments) -> Value:
 
 
 def _clear(it: Interpreter, owner: Container, arguments: Arguments) -> Value:
+    identity.edited(it, owner, None)
     put(it, owner, Items())
     return NONE
 

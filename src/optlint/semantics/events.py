@@ -270,6 +270,18 @@ class ModelCopied(Event):
 
 
 @dataclass(frozen=True)
+class GroupsEdited(Event):
+    """What an optimizer holds was replaced or cleared by hand, through ``param_groups``.
+
+    ``given``: what was put there; None where a list was cleared; ``count``: how many groups there were then.
+    """
+
+    optimizer: Optimizer
+    given: Value | None
+    count: int
+
+
+@dataclass(frozen=True)
 class MethodBegan(Event):
     """What follows happens in a method that nobody in the file calls: when it runs is not known."""
 
@@ -351,3 +363,5 @@ class IteratorRead(Event):
     by: str
     entry: int
     guarded: bool
+    #: Where the reader's work was asked for, in the file that made the iterator, when the reader is in another file.
+    asked_at: Site | None = None

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from optlint.semantics import families, modules
-from optlint.semantics.events import PartChanged
+from optlint.semantics.events import GroupsEdited, PartChanged
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
+    Container,
+    DictObj,
     Instance,
     Leaf,
+    Optimizer,
     UserClass,
     Value,
     join_values,
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 MADE = "#made"
 #: A module's parameters were asked for while its constructor was running.
 LISTED = "#listed"
+#: On ``param_groups`` and the dicts and lists in it: whose they are.
+OPTIMIZER = "#optimizer"
 #: A parameter on the meta device has no memory, and gets it by being made anew.
 META = "#meta"
 #: Keys of ``Interpreter.switches``: tensors are made on the meta device; conversions make new parameters.
@@ -84,6 +89,27 @@ def note(
     early = _constructing(owner)
     it.record(PartChanged(site, unsure, owner, name, how, before, old, new, branches, early))
 
+
+def view_groups(it: Interpreter, optimizer: Optimizer, view: Container) -> None:
+    """``optimizer.param_groups`` is looked at: what is done to it and to the lists in it is done to the optimizer."""
+    it.heap.set(view.slots, OPTIMIZER, optimizer)
+    for group in view.items.values:
+        if isinstance(group, DictObj):
+            group.slots[OPTIMIZER] = optimizer
+            params = group.entries.values.get("params")
+            if isinstance(params, Container):
+                params.slots[OPTIMIZER] = optimizer
+    it.heap.set(optimizer.slots, "#param_groups", view)
+
+
+def edited(it: Interpreter, part: Value, given: Value | None) -> None:
+    """``part`` may belong to an optimizer: it is cleared, or what it holds is replaced by ``given``."""
+    optimizer = part.slots.get(OPTIMIZER) if isinstance(part, (Container, DictObj)) else part
+    frame = it.frame
+    if isinstance(optimizer, Optimizer) and frame.statement is not None:
+        site = Site(frame.context.part, frame.statement, frame.statement)
+        count = len(optimizer.groups.groups)
+        it.record(GroupsEdited(site, bool(it.conditional), optimizer, given, count))
 
 
 def _matters(it: Interpreter, owner: Instance) -> bool:

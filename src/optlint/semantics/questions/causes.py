@@ -51,6 +51,7 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.exhausted import read_again
     from optlint.semantics.questions.frozen import everything_frozen
     from optlint.semantics.questions.gradless import gradless
+    from optlint.semantics.questions.group_edits import edited_groups
     from optlint.semantics.questions.made_in_forward import made_in_forward
     from optlint.semantics.questions.missing_init import missing_init
     from optlint.semantics.questions.non_leaves import non_leaves
@@ -69,6 +70,7 @@ def _in_order() -> tuple[Question, ...]:
         non_leaves,
         gradless,
         read_again,
+        edited_groups,
         stale_optimizers,
         everything_frozen,
         unfrozen_too_late,

@@ -13,6 +13,7 @@ from optlint.semantics import events, modules
 from optlint.semantics.modules import NamedParameter
 from optlint.semantics.questions import causes
 from optlint.semantics.questions.chronicle import Chronicle, chronicle
+from optlint.semantics.questions.group_edits import edited_groups
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, OneShot, Optimizer
 
@@ -63,9 +64,10 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
         return
     history = run.ask(chronicle)[0]
     other = causes.explained(run, before=stale_optimizers)
+    edits = {leaf for edit in run.ask(edited_groups) for leaf in edit.leaves}
     found: dict[int, tuple[events.OptimizerBuilt, dict[Change, None], set[Leaf]]] = {}
     for built, change, leaves in (*_changed(run, history), *_recreated(run, history)):
-        leaves = leaves - other.leaves
+        leaves = leaves - other.leaves - edits
         if leaves:
             _, changes, all_leaves = found.setdefault(id(built.optimizer), (built, {}, set()))
             changes[change] = None
