@@ -76,7 +76,10 @@ optimizer = optim.Adam(params, lr=1e-3)
 def _cause(fact: ReadAgain) -> str:
     name = f"`{fact.iterator}`"
     if fact.head:
-        return f"the first {'element' if fact.head == 1 else f'{fact.head} elements'} of {name} are taken already"
+        first = "the first one is" if fact.head == 1 else f"the first {fact.head} are"
+        return f"{first} taken from {name} already"
+    if fact.together:
+        return f"{name} is used up by the group before"
     if fact.again_and_again:
         return f"{name} is used up in the first round"
     return f"{name} is used up {'where the branch before is taken' if fact.maybe else 'already'}"
@@ -87,7 +90,9 @@ def _empty_optimizer(fact: ReadAgain) -> str:
 
 
 def _empty_group(fact: ReadAgain) -> str:
-    end = f"{_listed(fact.untrained)} never {_train(fact)}" if fact.untrained else "its settings reach nothing"
+    end = (
+        f"{_listed(fact.untrained)} never {_train(fact)}" if fact.untrained else "its settings reach nothing"
+    )
     return f"{_optimizer(fact)} gets an empty group without a word, and {end}"
 
 
@@ -139,8 +144,10 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _where(fact: ReadAgain) -> Iterator[Related]:
+    if fact.reader is not None:
+        yield fact.reader.related("it is read again here")
     for use in fact.uses[:3]:
-        if use.site != fact.site:
+        if use.site not in (fact.site, fact.reader):
             took = "it is used up here" if use.full else "this takes from it"
             yield use.site.related("its first elements are taken here" if fact.head else took)
     for built in fact.optimizers[:1]:
@@ -152,6 +159,7 @@ def _where(fact: ReadAgain) -> Iterator[Related]:
 
 def _help(fact: ReadAgain) -> str:
     made = fact.made.text() if fact.made is not None else ""
-    if made and len(made) <= 60:
-        return f"make a list of it, which can be read again: `{fact.iterator} = list({made})`"
+    if made and len(made) <= 60 and fact.iterator != made:
+        whole = f"[{made[1:-1]}]" if made.startswith("(") else f"list({made})"
+        return f"make a list of it, which can be read again: `{fact.iterator} = {whole}`"
     return "make a list of it, which can be read again: `list(…)`"

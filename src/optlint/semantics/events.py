@@ -247,9 +247,9 @@ class TensorMarked(Event):
 class PartChanged(Event):
     """After an optimizer was built, a module got parameters (``new``) that it did not have (``before``).
 
-    ``name``: the attribute that was set, which had ``old``; ``how``: the call that made all parameters anew, "" for
-    an assignment; ``branches``: the conditions that it stands under; ``constructing``: the module's own constructor
-    is running.
+    ``name``: the attribute that was set, which had ``old``; ``how``: what made parameters anew, in words, "" for an
+    assignment; ``branches``: the conditions that it stands under; ``constructing``: the module's own constructor is
+    running.
     """
 
     owner: Instance

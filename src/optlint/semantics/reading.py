@@ -168,7 +168,8 @@ def _inner_places(outer: OneShot, inner: OneShot, progress: Progress) -> frozens
     """Where an iterator stands that another has read so far; what was there before it began is not counted."""
     if progress.used_up:
         return frozenset({END})
-    assert progress.items is not None and inner.progress.items is not None
+    assert progress.items is not None
+    assert inner.progress.items is not None
     inside = inner.progress.items.values
     if outer.kind in _ONE_FOR_ONE and len(inside) == len(progress.items.values):
         return progress.at
@@ -209,8 +210,22 @@ def _record(it: Interpreter, iterator: OneShot, before: Progress) -> None:
     """Somebody reads an iterator that was read before."""
     if before.uses:
         site, by = whom(it)
+        asked = _asked_at(it, site, iterator)
         guarded = it.catching > 0
-        it.record(IteratorRead(site, bool(it.conditional), iterator, before, by, it.entry, guarded))
+        it.record(IteratorRead(site, bool(it.conditional), iterator, before, by, it.entry, guarded, asked))
+
+
+def _asked_at(it: Interpreter, site: Site, iterator: OneShot) -> Site | None:
+    """The call in the file that made the iterator which led to its being read in another file."""
+    if iterator.site is None or site.path == iterator.site.path:
+        return None
+    for frame in reversed(it.frames):
+        if frame.context.part.module.path == iterator.site.path:
+            statement = frame.statement
+            if isinstance(statement, cst.BaseSmallStatement):
+                return Site(frame.context.part, statement, statement)
+            return None
+    return None
 
 
 def whom(it: Interpreter) -> tuple[Site, str]:

@@ -202,6 +202,8 @@ def _pair(first: Value, second: Value) -> Value:
 
 def _zip(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     def produce() -> Items:
+        if _some_twice(arguments.positional):
+            return _in_turns(it, arguments.positional)
         columns = [iteration.take(it, value) for value in arguments.positional]
         if not columns:
             return Items((), arguments.open)
@@ -221,6 +223,26 @@ def _zip(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     known = all(not iteration.is_repetition(value) for value in arguments.positional)
     kind = "zip" if known else "enumerate-many"
     return OneShot(kind, produce, it.site(node), arguments.positional)
+
+
+def _some_twice(values: tuple[Value, ...]) -> bool:
+    return len({id(value) for value in values if isinstance(value, OneShot)}) < sum(
+        isinstance(value, OneShot) for value in values
+    )
+
+
+def _in_turns(it: Interpreter, values: tuple[Value, ...]) -> Items:
+    """``zip(*[iterator] * n)``: its elements in tuples of n; anything else that has one iterator twice is not known."""
+    items = iteration.take(it, values[0])
+    size = len(values)
+    if any(value is not values[0] for value in values) or items.open or items.many:
+        for value in values:
+            if isinstance(value, OneShot):
+                reading.in_unseen_hands(it, value)
+        return Items((), True)
+    whole = len(items.values) - len(items.values) % size
+    rows = (Items(items.values[start : start + size]) for start in range(0, whole, size))
+    return Items(tuple(Container("tuple", row) for row in rows))
 
 
 def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -554,6 +576,16 @@ def _setattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return NONE
 
 
+def _delattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    if len(arguments.positional) == 2:
+        owner, name = arguments.positional
+        key = attribute_key(name)
+        for option in options(owner):
+            if isinstance(option, Instance):
+                it.heap.set(option.slots, key or "#open", ABSENT if key else True)
+    return NONE
+
+
 def _vars(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     value = arguments.get(0, "object") or UNKNOWN
     if isinstance(value, Record):
@@ -636,19 +668,27 @@ def _never(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     return expressions.NEVER
 
 
+def _bounds(values: tuple[Value, ...]) -> slice[int | None, int | None, int | None] | None:
+    """The slice that some numbers stand for; None when one is not known."""
+    bounds: list[int | None] = []
+    for value in values:
+        if not isinstance(value, Const) or not (value.value is None or isinstance(value.value, int)):
+            return None
+        bounds.append(value.value)
+    return slice(*bounds) if 0 < len(bounds) < 4 else None
+
+
 def _islice(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     source = arguments.get(0, "iterable") or UNKNOWN
-    bounds = [value.value if isinstance(value, Const) else UNKNOWN for value in arguments.positional[1:]]
-    known = 0 < len(bounds) < 4 and all(bound is None or isinstance(bound, int) for bound in bounds)
+    part = _bounds(arguments.positional[1:])
 
     def produce() -> Items:
         steps = reading.Steps(it, source) if isinstance(source, OneShot) else None
         items = steps.items if steps is not None else iteration.take(it, source)
-        if items.open or items.many or not known:
+        if items.open or items.many or part is None:
             if steps is not None:
                 steps.stand((*range(len(items.values)), END))
             return Items(tuple(join_values([v, ABSENT]) for v in items.values), items.open, items.many)
-        part = slice(*bounds)
         if steps is not None:
             steps.stand((END if part.stop is None else part.stop,))
         return Items(items.values[part])
@@ -800,6 +840,7 @@ _FUNCTIONS: dict[str, Handler] = {
     "builtins.hasattr": _hasattr,
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
+    "builtins.delattr": _delattr,
     "builtins.type": _type,
     "builtins.vars": _vars,
     "builtins.id": _identity,

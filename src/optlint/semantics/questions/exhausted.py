@@ -42,8 +42,9 @@ class ReadAgain:
 
     ``effect``: what comes of it (``empty-optimizer``, ``empty-group``, ``less``, ``no-clipping``, ``raises``,
     ``nothing``); ``by``: the function that reads; ``uses``: who read before; ``maybe``: one that need not have read;
-    ``head``: how many elements are missing, where the rest is there; ``untrained``: the names of the parameters that
-    no optimizer gets therefore.
+    ``head``: how many elements are missing, where the rest is there; ``together``: one call reads it twice;
+    ``untrained``: the names of the parameters that no optimizer gets therefore; ``reader``: the place that reads, if
+    that is in another file.
     """
 
     site: Site
@@ -54,15 +55,17 @@ class ReadAgain:
     uses: tuple[Use, ...]
     maybe: bool
     head: int
+    together: bool
     untrained: tuple[str, ...]
     lazy: bool
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
+    reader: Site | None = None
 
     @property
     def again_and_again(self) -> bool:
         """Whether it is its own reader before: a loop comes back to it."""
-        return any(use.site == self.site for use in self.uses)
+        return any(use.site == (self.reader or self.site) for use in self.uses)
 
 
 def read_again(run: Run) -> Iterator[ReadAgain]:
@@ -92,11 +95,20 @@ def _nothing_left(
         return None
     receiver = _receiver(run, position, event)
     effect = _effect(event, receiver)
+    together = receiver is not None and _in_one_call(run, position, event)
     if effect == "empty-optimizer" and event.guarded:
         return None  # the program expects the error
     built = _given(run, position, event, parameters) if receiver is None else _builder(run, receiver)
     leaves = parameters - run.held if built else frozenset[Leaf]()
-    return _fact(run, event, effect, leaves, built)
+    return _fact(run, event, effect, leaves, built, together=together)
+
+
+def _in_one_call(run: Run, position: int, event: IteratorRead) -> bool:
+    """Whether the call that reads the iterator has used it up itself, for another group."""
+    if not any(use.site == event.site for use in event.before.uses):
+        return False
+    before = run.events[:position]
+    return not any(isinstance(e, (OptimizerBuilt, GroupAdded)) and e.site == event.site for e in before)
 
 
 def _is_used_up(event: IteratorRead) -> bool:
@@ -146,9 +158,7 @@ def _is_empty(group: Group) -> bool:
 # -- the head taken ----------------------------------------------------------------------------------------------------
 
 
-def _head_lost(
-    run: Run, position: int, event: IteratorRead, parameters: frozenset[Leaf]
-) -> ReadAgain | None:
+def _head_lost(run: Run, position: int, event: IteratorRead, parameters: frozenset[Leaf]) -> ReadAgain | None:
     """An optimizer gets what is left of an iterator of which others took the first elements for something else."""
     taken = min(event.before.at)
     items = event.before.items
@@ -187,11 +197,12 @@ def _fact(
     leaves: frozenset[Leaf],
     built: Iterable[OptimizerBuilt],
     head: int = 0,
+    together: bool = False,
 ) -> ReadAgain:
     before, iterator = event.before, event.iterator
     lazy = iterator.kind not in ("parameters", "generator", "modules")
     return ReadAgain(
-        site=event.site,
+        site=event.asked_at or event.site,
         iterator=_name(iterator),
         made=iterator.site,
         effect=effect,
@@ -199,10 +210,12 @@ def _fact(
         uses=before.uses,
         maybe=not before.used_up and not head,
         head=head,
+        together=together,
         untrained=_named(run, leaves),
         lazy=lazy,
         leaves=leaves,
         optimizers=tuple(built),
+        reader=event.site if event.asked_at is not None else None,
     )
 
 
@@ -254,9 +267,7 @@ def _builder(run: Run, receiver: OptimizerBuilt | GroupAdded) -> list[OptimizerB
     return [built for built in run.optimizers if built.optimizer is optimizer]
 
 
-def _given(
-    run: Run, position: int, event: IteratorRead, parameters: frozenset[Leaf]
-) -> list[OptimizerBuilt]:
+def _given(run: Run, position: int, event: IteratorRead, parameters: frozenset[Leaf]) -> list[OptimizerBuilt]:
     """The optimizers that are given what was to be made of the iterator: nothing, or only a part of what it gives."""
     if event.by in _COUNTING:
         return []
