@@ -94,8 +94,9 @@ for _ in range(3):
         verb = "is" if len(left.names) == 1 else "are"
         whose = f" of `{left.model_name}`" if left.model_name else ""
         if left.whole:
+            instead = f", this one holds `{left.instead}`" if left.instead else ""
             message = (
-                f"no optimizer holds `{left.model_name}` ({names}): gradients reach it, "
+                f"no optimizer holds `{left.model_name}` ({names}){instead}: gradients reach it, "
                 "but it keeps its initial values"
             )
             fix = f"give them to an optimizer: `{left.optimizer_name}({left.model_name}.parameters(), …)`"

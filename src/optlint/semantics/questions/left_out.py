@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Parameters of one model that no optimizer holds; ``whole``: all of its parameters."""
+    """Parameters of one model that no optimizer holds; ``whole``: all of its parameters.
+
+    ``instead``: the model whose parameters the optimizer has that is stepped for it.
+    """
 
     site: Site
     optimizer_name: str
@@ -31,6 +34,7 @@ class LeftOut:
     names: tuple[str, ...]
     made: tuple[tuple[str, Site], ...]
     whole: bool = False
+    instead: str = ""
 
 
 def left_out(run: Run) -> Iterator[LeftOut]:
@@ -137,7 +141,7 @@ def _made(guilty: list[NamedParameter], names: tuple[str, ...]) -> Iterator[tupl
 def _whole_left_out(
     run: Run, model: Instance, missing: list[NamedParameter], loaded: set[int]
 ) -> LeftOut | None:
-    """A network of which no optimizer holds anything, though it stands behind one that is trained."""
+    """A network of which no optimizer holds anything, though one is stepped for it or for what it stands behind."""
     if (
         model.slots.get("#eval")
         or id(model) in loaded
@@ -150,15 +154,27 @@ def _whole_left_out(
     guilty = [entry for entry in missing if trains(run, entry) and entry.leaf in run.certainly_reached]
     if len(guilty) < len(missing) or (isinstance(model.cls, LibraryClass) and not _sole_variable(run, model)):
         return None
-    if not _downstream(run, model):
-        return None
-    built = _twice_given(run) or _trained_with(run, model)
+    instead = ""
+    if _downstream(run, model):
+        built = _twice_given(run) or _trained_with(run, model)
+    else:
+        built = _stepped_in_vain(run, {entry.leaf for entry in guilty})
+        instead = _owner(run, built) if built is not None else ""
     if built is None:
         return None
     name = run.name_of(model) or run.class_name(model)
     made = ((name, model.site),) if model.site is not None else ()
     names = modules.collapsed((), guilty)
-    return LeftOut(built.site, built.optimizer.cls_name, name, name, names, made, whole=True)
+    return LeftOut(built.site, built.optimizer.cls_name, name, name, names, made, True, instead)
+
+
+def _owner(run: Run, built: events.OptimizerBuilt) -> str:
+    """The variable of the model that has what an optimizer holds."""
+    held = run.held_by(built.optimizer)
+    for model in run.root_models:
+        if held <= {entry.leaf for entry in run.parameters(model).parameters}:
+            return run.name_of(model) or ""
+    return ""
 
 
 def _has_parameters(entries: list[NamedParameter]) -> bool:
@@ -172,6 +188,25 @@ def _sole_variable(run: Run, model: Instance) -> bool:
 def _downstream(run: Run, model: Instance) -> bool:
     """Whether what the model is called on comes from parameters that an optimizer holds."""
     return any(event.inputs & run.held for event in run.forwards if event.model is model and event.grad)
+
+
+def _stepped_in_vain(run: Run, guilty: set[Leaf]) -> events.OptimizerBuilt | None:
+    """An optimizer that is stepped after a backward pass which reaches only others: it holds another model's parameters.
+
+    Where the program reads gradients it may hand them on itself, as workers do that share a model.
+    """
+    reaches = False
+    for event in run.events:
+        if isinstance(event, events.MethodBegan):
+            reaches = False
+        elif isinstance(event, events.Backward):
+            reaches = guilty <= event.reached
+        elif isinstance(event, events.OptimizerStepped) and reaches:
+            held = run.held_by(event.optimizer)
+            useless = held and not held & run.reached and all(leaf.is_parameter for leaf in held)
+            if useless and not run.touched & (guilty | held):
+                return next((b for b in run.optimizers if b.optimizer is event.optimizer), None)
+    return None
 
 
 def _twice_given(run: Run) -> events.OptimizerBuilt | None:
