@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, events, families, functions, gradients
-from optlint.semantics.libraries import lightning_callbacks, torch_optimizers
+from optlint.semantics import attributes, events, families, functions
+from optlint.semantics.libraries import lightning_callbacks, training_rounds
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -113,9 +113,10 @@ def fit(it: Interpreter, module: Instance, node: cst.CSTNode, trainer: Instance 
         attributes.user_method(module, name) for name in (*_BEFORE_STEP, *_AFTER_STEP)
     )
     for _ in range(_ROUNDS if hooked else 1):
-        _run(it, module, callbacks, _BEFORE_STEP, optimizers)
-        _train(it, module, optimizers, node)
-        _run(it, module, callbacks, _AFTER_STEP)
+        with training_rounds.one_round(it, node):
+            _run(it, module, callbacks, _BEFORE_STEP, optimizers)
+            _train(it, module, optimizers, node)
+            _run(it, module, callbacks, _AFTER_STEP)
 
 
 def _run(
@@ -182,12 +183,9 @@ def _train(it: Interpreter, module: Instance, optimizers: Container, node: cst.C
         loss = functions.invoke(it, step, Arguments(batch), module)
         if automatic is False:
             continue
-        steppers = [value for value in chosen if isinstance(value, Optimizer)]
-        for optimizer in steppers:
-            gradients.cleared(it, optimizer, it.site(node))
+        training_rounds.clear(it, chosen, node)
         _backward(it, loss, node)
-        for optimizer in steppers:
-            torch_optimizers.step(it, optimizer, node)
+        training_rounds.step(it, chosen, node)
 
 
 def _turns(step: Function, optimizers: Container) -> list[tuple[tuple[Value, ...], tuple[Value, ...]]]:

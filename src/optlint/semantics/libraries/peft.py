@@ -86,7 +86,7 @@ def _adapted(it: Interpreter, model: Value, configuration: Value, how: str, node
         if not isinstance(option, Instance) or not families.is_module(it, option):
             calls.escape(it, [option])
             return expressions.opaque(it, [model])
-        with identity.watched(it, option, how=f"`{how}(…)`"):
+        with identity.watched(it, option, how=f"`{how}(…)` freezes the model and adds adapters"):
             _Injection(it, option, configuration, node).run()
         results.append(_wrapped(it, option, node) if how == "get_peft_model" else option)
     return results[0] if len(results) == 1 else expressions.opaque(it, results)

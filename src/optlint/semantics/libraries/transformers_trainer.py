@@ -20,7 +20,7 @@ from optlint.semantics import (
     iteration,
     modules,
 )
-from optlint.semantics.libraries import torch_optimizers
+from optlint.semantics.libraries import training_rounds
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -158,17 +158,17 @@ def _train(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CST
     callbacks = _callbacks(it, owner, model)
     _create_optimizer(it, owner, node, "create_optimizer")
     for _ in range(2 if callbacks else 1):
-        _run_callbacks(it, owner, callbacks, _BEFORE_STEP)
-        own = attributes.user_method(owner, "training_step")
-        if own is not None:
-            functions.invoke(it, own, Arguments((model, UNKNOWN, UNKNOWN)), owner)
-        else:
-            _training_step(it, owner, model, node)
-        for optimizer in options(owner.slots.get("optimizer", UNKNOWN)):
-            if isinstance(optimizer, Optimizer):
-                torch_optimizers.step(it, optimizer, node)
-                gradients.cleared(it, optimizer, it.site(node))
-        _run_callbacks(it, owner, callbacks, _AFTER_STEP)
+        with training_rounds.one_round(it, node):
+            _run_callbacks(it, owner, callbacks, _BEFORE_STEP)
+            own = attributes.user_method(owner, "training_step")
+            if own is not None:
+                functions.invoke(it, own, Arguments((model, UNKNOWN, UNKNOWN)), owner)
+            else:
+                _training_step(it, owner, model, node)
+            optimizers = options(owner.slots.get("optimizer", UNKNOWN))
+            training_rounds.step(it, optimizers, node)
+            training_rounds.clear(it, optimizers, node)
+            _run_callbacks(it, owner, callbacks, _AFTER_STEP)
 
 
 def _create_optimizer(it: Interpreter, owner: Instance, node: cst.CSTNode, name: str) -> None:

@@ -1,0 +1,47 @@
+"""A round of the loop that a framework runs by itself: what happens in it happens many times in one call.
+
+The modules of the frameworks call it; it knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import gradients
+from optlint.semantics.frame import Exits, Loop
+from optlint.semantics.libraries import torch_optimizers
+from optlint.semantics.values import Optimizer, Value
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+
+@contextmanager
+def one_round(it: Interpreter, node: cst.CSTNode) -> Iterator[None]:
+    """What is done inside is done in a loop that stands at the call ``node``."""
+    frame = it.frame
+    loop = Loop(Exits(it.heap), Exits(it.heap))
+    loop.begin_round(it.heap, it.site(node), it.conditional)
+    frame.loops.append(loop)
+    try:
+        yield
+    finally:
+        frame.loops.remove(loop)
+
+
+def clear(it: Interpreter, optimizers: Iterable[Value], node: cst.CSTNode) -> None:
+    """The framework clears the gradients."""
+    for optimizer in optimizers:
+        if isinstance(optimizer, Optimizer):
+            gradients.cleared(it, optimizer, it.site(node))
+
+
+def step(it: Interpreter, optimizers: Iterable[Value], node: cst.CSTNode) -> None:
+    """The framework steps the optimizers."""
+    for optimizer in optimizers:
+        if isinstance(optimizer, Optimizer):
+            torch_optimizers.step(it, optimizer, node)
