@@ -122,7 +122,7 @@ def _class(wrong: WrongArgument) -> Words:
     name = wrong.told or "Net"
     what = f"`{name}` is a class, and nothing of it was made"
     advice = f"make the model first: `model = {name}(…)`, then {_call(wrong, 'model.parameters()')}"
-    return what, _not_iterable(wrong), advice
+    return what, "`TypeError`" if wrong.early else _not_iterable(wrong), advice
 
 
 def _none(wrong: WrongArgument) -> Words:

@@ -28,6 +28,7 @@ from optlint.semantics.libraries import (
     keras_graph,
     keras_models,
     keras_trainable,
+    misused_values,
     python_calls,
     records,
     regular_expressions,
@@ -457,6 +458,7 @@ def _call_on_class(
 ) -> Value:
     """``Base.method(self, …)`` of a library base, or a class method of one (``from_pretrained``)."""
     first = arguments.positional[0] if arguments.positional else None
+    misused_values.note_called_on_class(it, cls, name, arguments, node)
     if isinstance(first, Instance) and name == "__init__":
         if isinstance(constructors.following(it, cls), External):
             constructors.reached(it, first, node)

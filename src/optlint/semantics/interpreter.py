@@ -29,7 +29,7 @@ from optlint.semantics import (
 from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Exits, Frame, Loop, Round
 from optlint.semantics.heap import Heap
-from optlint.semantics.libraries import keras_trainable
+from optlint.semantics.libraries import keras_trainable, torch_identity
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -264,6 +264,8 @@ class Interpreter:
         value = expressions.evaluate(self, node.value)
         if isinstance(value, Const) and isinstance(node.value, cst.BinaryOperation) and self._counts(node):
             value = UNKNOWN
+        if isinstance(value, Unknown):
+            value = torch_identity.loaded_in_place(self, node, value)
         for target in node.targets:
             assignment.assign(self, target.target, value)
         return True
@@ -581,8 +583,8 @@ class Interpreter:
 
 
 _TYPE_CHECKING = External("typing.TYPE_CHECKING")
-#: Handlers and contexts that take the error of an empty list.
-_VALUE_ERROR = frozenset({"ValueError", "Exception", "BaseException"})
+#: Handlers and contexts that take the errors which optimizers raise.
+_VALUE_ERROR = frozenset({"ValueError", "TypeError", "Exception", "BaseException"})
 _EXPECTING = re.compile(r"\b(?:raises|assertRaises\w*|suppress)\(")
 
 

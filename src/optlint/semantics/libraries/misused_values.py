@@ -11,6 +11,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, events, families, modules
 from optlint.semantics.values import (
+    Arguments,
     Const,
     Container,
     Function,
@@ -102,8 +103,17 @@ def note_added(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) ->
     if it.catching or not any(is_iterator(side) for side in sides):
         return
     if all(is_iterator(side) or isinstance(side, Container) for side in sides):
-        iterator = left if isinstance(left, OneShot) else right
-        it.record(events.ParameterError(it.site(node), bool(it.conditional), "sum", iterator))
+        kind, iterator = ("sum", left) if is_iterator(left) else ("sum-of-lists", right)
+        it.record(events.ParameterError(it.site(node), bool(it.conditional), kind, iterator))
+
+
+def note_called_on_class(
+    it: Interpreter, cls: UserClass, name: str, arguments: Arguments, node: cst.CSTNode
+) -> None:
+    """``Net.parameters()`` where ``Net`` is a class: there is no object whose parameters they would be."""
+    given = arguments.positional or arguments.keywords or arguments.open
+    if name in _LISTING and not given and not it.catching and families.is_module_class(it, cls):
+        it.record(events.ParameterError(it.site(node), bool(it.conditional), "class", cls))
 
 
 def note_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -> None:

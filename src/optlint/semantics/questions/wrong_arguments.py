@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import events, modules
 from optlint.semantics.libraries import argument_faults
 from optlint.semantics.questions import causes
@@ -171,16 +169,9 @@ def _raised(run: Run) -> Iterator[WrongArgument]:
         optimizers = _of_statement(run, error.site)
         name = optimizers[0].optimizer.cls_name if optimizers else ""
         text = told(error.value) if error.kind in ("module", "uncalled", "class") else error.site.text()
-        kind = "sum-of-lists" if error.kind == "sum" and _adds_list(error.site) else error.kind
         yield WrongArgument(
-            error.site, kind, name, text, type_name(error.value), early=True, optimizers=optimizers
+            error.site, error.kind, name, text, type_name(error.value), early=True, optimizers=optimizers
         )
-
-
-def _adds_list(site: Site) -> bool:
-    return not isinstance(site.node, cst.BinaryOperation) or isinstance(
-        site.node.left, (cst.List, cst.ListComp)
-    )
 
 
 def _of_statement(run: Run, site: Site) -> tuple[events.OptimizerBuilt, ...]:
