@@ -637,6 +637,29 @@ def test_results_of_functions_are_no_leaves(name: str) -> None:
     assert first.requires_grad
 
 
+def test_what_results_share_and_keep() -> None:
+    torch = pytest.importorskip("torch")
+    for name in sorted(tensor_ops.NON_LEAF_METHODS | tensor_ops.SAVING & set(dir(torch.nn.functional))):
+        leaf = weights()
+        function = getattr(torch.Tensor, name, None) or getattr(torch.nn.functional, name)
+        result = applied(function, leaf, name)
+        first = result[0] if isinstance(result, (tuple, list)) else result
+        before = first.detach().clone()
+        with torch.no_grad():
+            leaf.mul_(0.5)
+        follows = not torch.equal(before, first.detach())
+        assert follows == (name in tensor_ops.SHARING), name
+        first = applied(function, weights(), name)
+        first = first[0] if isinstance(first, (tuple, list)) else first
+        first.sum().backward()
+        keeps = False
+        try:
+            first.sum().backward()
+        except RuntimeError:
+            keeps = True
+        assert keeps == (name in tensor_ops.SAVING), name
+
+
 def test_initialisers_return_their_argument() -> None:
     torch = pytest.importorskip("torch")
     arguments: dict[str, tuple[Any, ...]] = {"constant_": (0.5,), "sparse_": (0.5,)}

@@ -201,7 +201,7 @@ def note_replaced(it: Interpreter, owner: Instance, name: str, value: Value, nod
     old = owner.slots.get(name)
     if not isinstance(old, Leaf) or not old.is_parameter or not families.is_module(it, owner):
         return
-    if "#parametrized" in owner.slots or owner.open or _has_own_setter(owner.cls):
+    if "#parametrized" in owner.slots or "#tabled" in owner.slots or owner.open or _has_own_setter(owner.cls):
         return
     if all(_is_no_parameter(option) for option in options(value)) and not isinstance(value, Unknown):
         it.record(ParameterReplaced(it.site(node), bool(it.conditional), owner, name, value))

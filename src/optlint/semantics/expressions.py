@@ -165,7 +165,10 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     if opaque:
         return Unknown(frozenset(deps), frozenset(cuts))
     if not deps and not cuts and _makes_a_weight(it, values):
-        return Leaf(None, is_parameter=False, requires_grad=False)
+        weight = Leaf(None, is_parameter=False, requires_grad=False)
+        if all(value.slots.get("#on_cpu") for value in values if isinstance(value, Leaf)):
+            weight.slots["#on_cpu"] = True
+        return weight
     return Flow(frozenset(deps), frozenset(cuts))
 
 

@@ -74,4 +74,5 @@ def note_written(it: Interpreter, leaf: Leaf, how: str, node: cst.CSTNode) -> No
     """A leaf is written in place: while gradients are recorded torch refuses that for one that wants a gradient."""
     recording = not it.no_grad and not it.unknown_grad_mode
     if leaf.is_parameter and leaf.requires_grad is True and recording:
-        it.record(LeafWritten(it.site(node), bool(it.conditional), leaf, how))
+        constructing = any(frame.name == "__init__" for frame in it.frames)
+        it.record(LeafWritten(it.site(node), bool(it.conditional), leaf, how, constructing))

@@ -97,6 +97,7 @@ class LeafWritten(Event):
 
     leaf: Leaf
     how: str
+    constructing: bool
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,6 @@ def _collect(kind: str) -> Handler:
         if source is not None:
             misused_values.note_iterated(it, source, node)
         items = Items((), arguments.open) if source is None else iteration.take(it, source)
-        if kind in ("set", "frozenset"):
-            unique = tuple(v for i, v in enumerate(items.values) if not any(v is w for w in items.values[:i]))
-            items = Items(unique, items.open, items.many)
         return Container(kind, items, it.site(node))
 
     return handler

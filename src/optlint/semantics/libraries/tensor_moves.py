@@ -28,6 +28,8 @@ ALWAYS, GPU, PERHAPS = "always", "gpu", "perhaps"
 
 #: Make a tensor of the default type on the default device where nothing else is said.
 _FACTORIES = frozenset({"randn", "rand", "zeros", "ones", "empty", "full", "linspace", "eye", "normal"})
+#: Make a tensor of the processor's memory, whatever they are given.
+_ON_CPU = frozenset({"torch.Tensor", "torch.FloatTensor", "torch.from_numpy"})
 _OTHER_TYPES = frozenset({"float64", "double", "float16", "half", "bfloat16"})
 _SAME_TYPES = frozenset({"float32", "float"})
 _DEVICE_NAME = re.compile(r"device|cuda|gpu", re.IGNORECASE)
@@ -36,6 +38,8 @@ _DEVICE_NAME = re.compile(r"device|cuda|gpu", re.IGNORECASE)
 def note_made(leaf: Leaf, name: str, arguments: Arguments) -> None:
     """Note where a new tensor lies and of what type it is, as far as the call that makes it says so."""
     last = name.rsplit(".", 1)[-1]
+    if name in _ON_CPU and not arguments.open:
+        leaf.slots["#on_cpu"] = True
     known = last in _FACTORIES or (
         last in ("tensor", "FloatTensor") and not arguments.open and _plain(arguments.get(0, "data"))
     )

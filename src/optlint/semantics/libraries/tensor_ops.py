@@ -235,6 +235,19 @@ NON_LEAF_FUNCTIONS: Final = (
     )
 )
 
+#: The result lies in the memory of the tensor (of one that is contiguous): what is written there is seen here.
+SHARING: Final = frozenset(
+    "T chunk data detach diagonal expand expand_as flatten mT movedim narrow permute ravel reshape select split squeeze"
+    " swapaxes t transpose unbind unflatten unsqueeze view view_as".split()
+)
+
+#: Keep tensors for their derivative, which one backward pass frees: a second one through the same result raises.
+SAVING: Final = frozenset(
+    "abs clamp clip cos cosh cumprod div divide elu erf exp exp2 expm1 gelu hardtanh inverse leaky_relu log log10"
+    " log1p log2 log_softmax logsumexp matmul maximum minimum mm mul multiply mv norm normalize pow prod reciprocal"
+    " relu rsqrt selu sigmoid silu sin sinh softmax softplus sqrt square std tan tanh true_divide var".split()
+)
+
 _INITIALISERS: Final = (
     "constant_ dirac_ eye_ kaiming_normal_ kaiming_uniform_ normal_ ones_ orthogonal_ sparse_ trunc_normal_"
     " uniform_ xavier_normal_ xavier_uniform_ zeros_"
@@ -242,6 +255,15 @@ _INITIALISERS: Final = (
 
 #: Fill their first argument in place, without a graph, and return it: it stays the leaf that it was.
 IN_PLACE_INIT_FUNCTIONS: Final = _qualified(_INITIALISERS.split(), "torch.nn.init")
+
+
+#: Methods that write into the tensor itself: a leaf that requires grad refuses them while gradients are recorded.
+IN_PLACE_METHODS: Final = frozenset(
+    {f"{name}_" for name in (
+        "normal uniform zero fill random exponential bernoulli log_normal cauchy geometric clamp clamp_min clamp_max"
+        " mul add sub div copy abs exp relu pow sqrt neg masked_fill index_fill unsqueeze squeeze t transpose"
+    ).split()}
+)  # fmt: skip
 
 
 def _of_grad_mode(*names: str) -> frozenset[str]:

@@ -56,6 +56,7 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.missing_init import missing_init
     from optlint.semantics.questions.non_leaves import non_leaves
     from optlint.semantics.questions.stale import stale_optimizers
+    from optlint.semantics.questions.turned_parameters import turned_parameters
     from optlint.semantics.questions.unfrozen import unfrozen_too_late
     from optlint.semantics.questions.unregistered_modules import unregistered_modules
     from optlint.semantics.questions.unregistered_parameters import unregistered_parameters
@@ -65,6 +66,7 @@ def _in_order() -> tuple[Question, ...]:
         missing_init,
         unregistered_modules,
         unregistered_parameters,
+        turned_parameters,
         made_in_forward,
         wrong_arguments,
         non_leaves,

@@ -53,7 +53,7 @@ def non_leaves(run: Run) -> Iterator[NonLeaf]:
         origin = tensor.origin
         if origin.site in kept:
             continue
-        if origin.site in seen or (origin.moves and _elsewhere(run, origin.site)):
+        if origin.site in seen or (origin.moves and makes_elsewhere(run, origin.site)):
             continue
         if tensor.deps <= explained.leaves:
             continue
@@ -90,7 +90,7 @@ def _faults(run: Run) -> Iterator[tuple[Site, Optimizer, events.ArgumentFault]]:
                     yield event.site, event.optimizer, fault
 
 
-def _elsewhere(run: Run, site: Site) -> bool:
+def makes_elsewhere(run: Run, site: Site) -> bool:
     """Whether the program makes its tensors elsewhere or of another type than torch does by default."""
     sources = {run.path, site.path} & set(run.interpreter.sources)
     return any(_OTHER_DEVICE.search(run.interpreter.sources[path].text) for path in sources)
