@@ -131,18 +131,19 @@ def _message(name: str, stale: Stale) -> str:
             f"`{name}` is built before `{stale.model_name}` has any layer: "
             "it raises `ValueError: optimizer got an empty parameter list`"
         )
-    if change.kind == "recreated":
-        return f"`{name}` holds the parameters of an earlier {model}: the one made afterwards never trains"
+    if change.kind in ("recreated", "loaded"):
+        made = "made" if change.kind == "recreated" else "loaded"
+        return f"`{name}` holds the parameters of an earlier {model}: the one {made} afterwards never trains"
     if change.kind == "copied":
         return f"`{name}` holds the original's parameters, but a copy of it is trained: nothing changes"
     if change.kind == "renewed":
-        early = f"`{name}` is built before {change.how} makes new parameters"
+        early = f"`{name}` is built before {change.how}"
     elif change.kind == "constructed":
         early = f"`{name}` is built before the rest of {model} is made"
     else:
         early = f"`{name}` is built before {_parts(stale)} {'are' if len(stale.names) > 1 else 'is'} {change.kind}"
     if stale.whole:
-        return f"{early}: it holds nothing of {model}, and nothing trains"
+        return f"{early}: it holds nothing of {model} that could train"
     if len(stale.names) == 1 and change.kind in ("added", "replaced"):
         return (
             f"{early}: {'the new one' if change.kind == 'replaced' else 'it'} is not in it and never changes"
@@ -153,13 +154,11 @@ def _message(name: str, stale: Stale) -> str:
 
 
 def _parts(stale: Stale) -> str:
+    if len(stale.names) == 1 and stale.variable:
+        return f"`{stale.variable}.{stale.names[0]}`"
     if len(stale.names) == 1:
-        return f"`{_path(stale)}`"
+        return f"`{stale.names[0]}` of `{stale.model_name}`"
     return f"parts of `{stale.variable or stale.model_name}`"
-
-
-def _path(stale: Stale) -> str:
-    return f"{stale.variable or stale.model_name}.{stale.names[0]}" if stale.names else "model"
 
 
 _PLACES = {
@@ -168,6 +167,7 @@ _PLACES = {
     "constructed": "made here",
     "renewed": "its parameters become new objects here",
     "recreated": "made again here",
+    "loaded": "loaded here",
     "copied": "copied here",
 }
 
@@ -176,15 +176,15 @@ def _help(stale: Stale) -> str:
     change = stale.changes[0]
     if change.kind == "constructed":
         return "build the optimizer at the end of the constructor, or outside of it"
-    if change.kind in ("recreated", "copied", "renewed") or stale.whole:
+    if change.kind in ("recreated", "loaded", "copied", "renewed") or stale.whole:
         model = stale.variable or "model"
         return f"build the optimizer after that: `{stale.built.optimizer.cls_name}({model}.parameters(), …)`"
-    path = _path(stale)
+    after = "build the optimizer after the last change of the model, or give it the new part"
+    if stale.variable is None or not stale.names:
+        return f"{after} with `add_param_group`"
+    path = f"{stale.variable}.{stale.names[0]}"
     params = f"[{path}]" if stale.single else f"{path}.parameters()"
-    return (
-        "build the optimizer after the last change of the model, or give it the new part: "
-        f'`add_param_group({{"params": {params}}})`'
-    )
+    return f'{after}: `add_param_group({{"params": {params}}})`'
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -107,12 +107,17 @@ class Stepped(Event):
 class OptimizerExpected(Event):
     """A ``framework`` (lightning, transformers) looks for its optimizer in ``given``.
 
-    That is what ``method``, the user's ``configure_optimizers``, returns, or the argument ``optimizers=``.
+    That is what ``method``, the user's ``configure_optimizers``, returns (None: the class has none), or the argument
+    ``optimizers=``. ``automatic``: the framework itself runs backward and step; ``beside``: another argument that may
+    not be given together with it.
     """
 
     framework: str
     given: Value
+    model: Value
     method: Function | None = None
+    automatic: bool | None = True
+    beside: str = ""
 
 
 @dataclass(frozen=True)

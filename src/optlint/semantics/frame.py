@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from optlint.semantics.heap import Changes, Heap
-from optlint.semantics.values import ABSENT, NONE, Items, Namespace, UserClass, Value, join_values
+from optlint.semantics.values import ABSENT, NONE, Items, Namespace, UserClass, Value, join_values, next_serial
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -54,11 +54,16 @@ class Exits:
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """One round of a loop. ``conditional``: how many branches are open where it begins."""
+    """One round of a loop. ``conditional``: how many branches are open where it begins.
+
+    ``repeats``: there are others, though this one alone is followed; ``began``: all that is older has a lower serial.
+    """
 
     loop: Loop
     site: Site
     conditional: int
+    repeats: bool = False
+    began: int = 0
 
 
 @dataclass(eq=False)
@@ -69,10 +74,10 @@ class Loop:
     continues: Exits
     _now: Round | None = None
 
-    def begin_round(self, heap: Heap, site: Site, conditional: int) -> None:
+    def begin_round(self, heap: Heap, site: Site, conditional: int, repeats: bool = False) -> None:
         """Another round of the loop at ``site``."""
         self.continues = Exits(heap)
-        self._now = Round(self, site, conditional)
+        self._now = Round(self, site, conditional, repeats, next_serial() if repeats else 0)
 
     @property
     def now(self) -> Round:

@@ -133,7 +133,7 @@ def asked_for(it: Interpreter, module: Instance) -> bool:
 
 def constructed_again(it: Interpreter, module: Instance, construct: Callable[[], Value]) -> Value:
     """``module.__init__()`` on a module that exists."""
-    with watched(it, module, how="`__init__()`"):
+    with watched(it, module, how="`__init__()` makes all layers again"):
         it.heap.set(module.slots, MADE, ABSENT)
         result = construct()
         it.heap.set(module.slots, MADE, True)

@@ -41,6 +41,7 @@ from optlint.semantics.values import (
     Leaf,
     Namespace,
     OneShot,
+    Unknown,
     UserClass,
     Value,
 )

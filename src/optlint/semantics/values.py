@@ -24,6 +24,11 @@ MAX_OPTIONS = 8
 _MADE = itertools.count()
 
 
+def next_serial() -> int:
+    """A number above those of all objects that exist."""
+    return next(_MADE)
+
+
 class Value:
     """Any abstract value."""
 
@@ -64,6 +69,8 @@ class Origin:
     site: Site
     operation: str
     moves: str = ""
+    #: The operations before it, first to last, as far as they are known.
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,13 @@ class Stranger(Unknown):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+@dataclass(frozen=True)
+class Scheduler(Unknown):
+    """A learning-rate scheduler. Nothing else is asked of it."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,7 @@ class Obj(Value):
     def __init__(self, site: Site | None = None) -> None:
         self.slots: dict[str, Any] = {}
         self.site = site
-        self.serial = next(_MADE)
+        self.serial = next_serial()
 
 
 @dataclass(frozen=True)
@@ -175,6 +189,13 @@ class Items:
     values: tuple[Value, ...] = ()
     open: bool = False
     many: bool = False
+
+    def unique(self) -> Items:
+        """Each element once, as in a set."""
+        found: dict[object, Value] = {}
+        for value in self.values:
+            found.setdefault(value if isinstance(value, Const) else id(value), value)
+        return self if len(found) == len(self.values) else Items(tuple(found.values()), self.open, self.many)
 
     def joined_with(self, others: Iterable[Items]) -> Items:
         """What holds when the container is this or one of ``others``."""
@@ -199,6 +220,10 @@ def _common_prefix(lists: list[tuple[Value, ...]]) -> int:
     return count
 
 
+#: Kinds of containers that hold each element once.
+SETS = frozenset({"set", "frozenset"})
+
+
 class Container(Obj):
     """A list, tuple, set, frozenset, deque or dict view; ``kind`` names which."""
 
@@ -207,7 +232,7 @@ class Container(Obj):
     def __init__(self, kind: str, items: Items, site: Site | None = None) -> None:
         super().__init__(site)
         self.kind = kind
-        self.slots["items"] = items
+        self.slots["items"] = items.unique() if kind in SETS else items
 
     @property
     def items(self) -> Items:
@@ -466,14 +491,15 @@ class Instance(Obj):
 class Group:
     """A param group: what it holds (None: unknown) and the settings written with it.
 
-    ``entry``: the dict that it was given as; ``made``: where that dict's list was made; ``sure``: it is one of the
-    groups whatever branch was taken.
+    ``entry``: the dict that it was given as; ``made``: where that dict's list was made; ``owner``: the optimizer
+    that was given the same dict before; ``sure``: it is one of the groups whatever branch was taken.
     """
 
     params: Items | None
     settings: Mapping[str, Value] = field(default_factory=dict)
     entry: DictObj | None = field(default=None, compare=False)
     made: Site | None = field(default=None, compare=False)
+    owner: Optimizer | None = field(default=None, compare=False)
     sure: bool = field(default=True, compare=False)
 
     __hash__ = None  # type: ignore[assignment]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import attributes, events, families, functions
+from optlint.semantics.frame import Exits, Loop
 from optlint.semantics.libraries import lightning_callbacks, training_rounds
 from optlint.semantics.values import (
+    ABSENT,
     FALSE,
     NONE,
     UNKNOWN,
@@ -32,6 +34,7 @@ from optlint.semantics.values import (
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
+    from optlint.semantics.site import Site
 
 #: What runs before and after the optimizers are made, in the order of Lightning 2 (older names beside the new ones).
 BEFORE_OPTIMIZERS = ("prepare_data", "setup", "configure_model", "configure_sharded_model")
@@ -107,13 +110,14 @@ def fit(it: Interpreter, module: Instance, node: cst.CSTNode, trainer: Instance 
             module.cls.slots["#fitted"] = True  # type: ignore[union-attr]
     callbacks = lightning_callbacks.of(it, module, trainer)
     _run(it, module, callbacks, BEFORE_OPTIMIZERS)
-    optimizers = _configure(it, module)
+    optimizers = _configure(it, module, it.site(node))
     _run(it, module, callbacks, BEFORE_TRAINING)
     hooked = bool(callbacks) or any(
         attributes.user_method(module, name) for name in (*_BEFORE_STEP, *_AFTER_STEP)
     )
+    step = attributes.user_method(module, "training_step")
     for _ in range(_ROUNDS if hooked else 1):
-        with training_rounds.one_round(it, node):
+        with training_rounds.one_round(it, it.site_of(step) if step is not None else it.site(node)):
             _run(it, module, callbacks, _BEFORE_STEP, optimizers)
             _train(it, module, optimizers, node)
             _run(it, module, callbacks, _AFTER_STEP)
@@ -135,17 +139,16 @@ def _run(
             functions.invoke(it, method, Arguments(stage, {}, not stage), module)
 
 
-def _configure(it: Interpreter, module: Instance) -> Container:
+def _configure(it: Interpreter, module: Instance, site: Site) -> Container:
     """The optimizers that ``configure_optimizers`` gives; an open list when they are not all known."""
     method = attributes.user_method(module, "configure_optimizers")
-    if method is None:
-        found = Container("list", Items((), True))
-    else:
+    given: Value = ABSENT
+    if method is not None:
         given = functions.invoke(it, method, Arguments(), module)
-        it.record(
-            events.OptimizerExpected(it.site_of(method), bool(it.conditional), "lightning", given, method)
-        )
-        found = Container("list", configured(given))
+    place = it.site_of(method) if method is not None else site
+    automatic, doubt = is_automatic(it, module), bool(it.conditional)
+    it.record(events.OptimizerExpected(place, doubt, "lightning", given, module, method, automatic))
+    found = Container("list", Items((), True) if given is ABSENT else configured(given))
     it.heap.set(module.slots, "#optimizers", found)
     return found
 

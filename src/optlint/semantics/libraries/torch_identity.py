@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, families, identity
+from optlint.semantics import events, expressions, families, identity
 from optlint.semantics.libraries import python_calls, tensor_moves
 from optlint.semantics.values import (
     ABSENT,
@@ -22,6 +22,7 @@ from optlint.semantics.values import (
     Const,
     Device,
     DictObj,
+    External,
     Flow,
     Instance,
     Leaf,
@@ -67,6 +68,10 @@ def context(name: str) -> Value | None:
     return Device(names=("meta",)) if name in _ON_META else None
 
 
+def _anew(call: str) -> str:
+    return f"{call} makes new parameters"
+
+
 def converted(it: Interpreter, module: Instance, name: str, arguments: Arguments) -> None:
     """``module.to(…)``, ``.half()``, ``.to_empty(…)``: in place, but not onto the meta device or from it."""
     to_meta = any(tensor_moves.device_names(value) == ("meta",) for value in arguments.all_values())
@@ -77,7 +82,7 @@ def converted(it: Interpreter, module: Instance, name: str, arguments: Arguments
     if not to_meta and not from_meta and not overwrites:
         return
     shown = f"`.{name}({'…' if arguments.all_values() else ''})`"
-    identity.renew(it, module, shown)
+    identity.renew(it, module, _anew(shown))
     if to_meta or from_meta:
         for leaf in identity.leaves(it, module):
             it.heap.set(leaf.slots, identity.META, to_meta)
@@ -87,7 +92,22 @@ def loaded(it: Interpreter, module: Instance, arguments: Arguments) -> None:
     """``load_state_dict(…, assign=True)`` puts the loaded tensors in the place of the parameters."""
     strict = arguments.get(1, "strict")
     if arguments.get(2, "assign") == TRUE and strict in (None, TRUE):
-        identity.renew(it, module, "`load_state_dict(…, assign=True)`")
+        identity.renew(it, module, _anew("`load_state_dict(…, assign=True)`"))
+
+
+def loaded_in_place(it: Interpreter, node: cst.Assign, value: Value) -> Value:
+    """``model = torch.load(path)`` where ``model`` was a module: another one, of which no more is known."""
+    from optlint.semantics.libraries import torch_modules
+
+    call, target = node.value, node.targets[0].target
+    if not isinstance(call, cst.Call) or not isinstance(call.func, (cst.Name, cst.Attribute)):
+        return value
+    name = call.func.value if isinstance(call.func, cst.Name) else call.func.attr.value
+    if name != "load" or expressions.callee(it, call.func) != External("torch.load"):
+        return value
+    if not families.is_module(it, expressions.peek(it, target)):
+        return value
+    return torch_modules.opaque_model(it, "loaded", call)
 
 
 # -- weight norm -------------------------------------------------------------------------------------------------------
@@ -104,7 +124,7 @@ def _weight_norm(it: Interpreter, module: Instance, arguments: Arguments, node: 
     weight = module.slots.get(name or "")
     if name is None or not isinstance(weight, Leaf):
         return module
-    with identity.watched(it, module, name, "`weight_norm(…)`"):
+    with identity.watched(it, module, name, _anew("`weight_norm(…)`")):
         parts = {f"{name}_g": identity.like(weight), f"{name}_v": identity.like(weight)}
         for part, leaf in parts.items():
             it.heap.set(module.slots, part, leaf)
@@ -117,7 +137,7 @@ def _remove_weight_norm(it: Interpreter, module: Instance, arguments: Arguments,
     direction = module.slots.get(f"{name}_v")
     if name is None or not isinstance(direction, Leaf):
         return module
-    with identity.watched(it, module, name, "`remove_weight_norm(…)`"):
+    with identity.watched(it, module, name, _anew("`remove_weight_norm(…)`")):
         it.heap.set(module.slots, f"{name}_g", ABSENT)
         it.heap.set(module.slots, f"{name}_v", ABSENT)
         it.heap.set(module.slots, name, identity.like(direction))
@@ -132,7 +152,7 @@ def _parametrized_weight_norm(
     weight = module.slots.get(name or "")
     if name is None or not isinstance(weight, Leaf):
         return module
-    with identity.watched(it, module, name, "`weight_norm(…)`"):
+    with identity.watched(it, module, name, _anew("`weight_norm(…)`")):
         table = module.slots.get("parametrizations")
         if not isinstance(table, Instance):
             table = Instance(LibraryClass("torch.nn.ModuleDict"), it.site(node))
@@ -155,7 +175,7 @@ def _remove_parametrizations(
     if name is None or not isinstance(table, Instance) or not isinstance(own, Instance):
         return module
     direction = own.slots.get("original1")
-    with identity.watched(it, module, name, "`remove_parametrizations(…)`"):
+    with identity.watched(it, module, name, _anew("`remove_parametrizations(…)`")):
         it.heap.set(table.slots, name, ABSENT)
         it.heap.set(module.slots, name, identity.like(direction) if isinstance(direction, Leaf) else UNKNOWN)
     return module
@@ -167,7 +187,7 @@ def _remove_spectral_norm(
     name = _tensor_name(arguments, "name")
     weight = module.slots.get(name or "")
     if name is not None and isinstance(weight, Leaf):
-        with identity.watched(it, module, name, "`remove_spectral_norm(…)`"):
+        with identity.watched(it, module, name, _anew("`remove_spectral_norm(…)`")):
             it.heap.set(module.slots, name, identity.like(weight))
     return module
 
@@ -176,7 +196,7 @@ def _remove_spectral_norm(
 
 
 def _fully_shard(it: Interpreter, module: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
-    identity.renew(it, module, "`fully_shard(…)`")
+    identity.renew(it, module, _anew("`fully_shard(…)`"))
     return module
 
 
@@ -184,7 +204,7 @@ def _sharded(it: Interpreter, module: Instance, arguments: Arguments, node: cst.
     """The wrapper of FSDP1: one flat parameter in the place of all, unless the originals are kept."""
     kept = arguments.keywords.get("use_orig_params", NONE if arguments.open else FALSE)
     if kept == FALSE:
-        identity.renew(it, module, "`FullyShardedDataParallel(…)`")
+        identity.renew(it, module, _anew("`FullyShardedDataParallel(…)`"))
     wrapper = Instance(LibraryClass("torch.nn.parallel.FullyShardedDataParallel"), it.site(node))
     it.heap.set(wrapper.slots, "module", module)
     it.record(events.ModelMade(it.site(node), bool(it.conditional), wrapper))
@@ -200,7 +220,7 @@ def _parallelized(it: Interpreter, module: Instance, arguments: Arguments, node:
             for name in path.split(".") if isinstance(path, str) and path else ():
                 part = part.slots.get(name) if isinstance(part, Instance) else None
             if isinstance(part, Instance) and families.is_module(it, part):
-                identity.renew(it, part, "`parallelize_module(…)`")
+                identity.renew(it, part, _anew("`parallelize_module(…)`"))
     return module
 
 

@@ -77,6 +77,10 @@ def call_module_method(
     return None
 
 
+#: Methods of transformers that put another layer in the place of one.
+_EMBEDDINGS = frozenset({"set_input_embeddings", "set_output_embeddings"})
+
+
 def _library_model_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
@@ -85,6 +89,9 @@ def _library_model_method(
     child = owner.slots.get(name)
     if isinstance(child, Instance):
         return calls.call_instance(it, child, arguments, node)
+    if name in _EMBEDDINGS and arguments.positional:
+        identity.put(it, owner, f"get{name[3:]}()", arguments.positional[0])
+        return NONE
     if not name.startswith(("get_", "forward", "encode", "generate", "config", "save", "embed")):
         calls.escape(it, [owner])
     return expressions.opaque(it, [owner, *arguments.all_values()])

@@ -49,7 +49,9 @@ def rebuilt_each_step(run: Run) -> Iterator[Rebuilt]:
             continue
         key = (built.site, id(built.rounds[-1].loop))
         before, last[key] = last.get(key), built
-        if before is None or before.rounds[-1] is built.rounds[-1]:
+        if built.rounds[-1].repeats:
+            before = built
+        elif before is None or before.rounds[-1] is built.rounds[-1]:
             continue
         lost = _lost(before)
         if lost and _same_work(run, before, built) and _stepped_once(run, before):
@@ -76,6 +78,8 @@ def _same_work(run: Run, before: OptimizerBuilt, built: OptimizerBuilt) -> bool:
     second, others = optimizer_leaves(built.optimizer)
     if more or others or not first or first != second:
         return False
+    if before is built:  # one round alone is followed
+        return all(leaf.serial < built.rounds[-1].began for leaf in first)
     start, end = run.ask(chronicle)[0].place(before), run.ask(chronicle)[0].place(built)
     return not any(_resets(event, first, before.optimizer) for event in run.events[start:end])
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics import events, modules
+from optlint.semantics import events, families, modules
 from optlint.semantics.modules import NamedParameter
 from optlint.semantics.questions import causes
 from optlint.semantics.questions.chronicle import Chronicle, chronicle
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Change:
     """What gave a model parameters that an optimizer does not know of.
 
-    ``kind``: replaced, added, renewed (by the call ``how``), recreated, copied, constructed (the optimizer was built
+    ``kind``: replaced, added, renewed (``how``: by what, in words), recreated, loaded, copied, constructed (the optimizer was built
     in the constructor, before the layers).
     """
 
@@ -40,7 +40,7 @@ class Stale:
     """An optimizer that does not hold what training reaches after ``changes``.
 
     ``single``: the first of ``names`` is a parameter, not a module; ``whole``: the optimizer holds nothing of the
-    model any more; ``raises``: it was given nothing at all.
+    model that could train; ``raises``: it was given nothing at all.
     """
 
     built: events.OptimizerBuilt
@@ -91,7 +91,8 @@ def _fact(
     model = next(iter(models_of(run, leaves)), None)
     entries = run.parameters(model).parameters if model is not None else ()
     guilty = [entry for entry in entries if entry.leaf in leaves]
-    whole = not any(in_hands(entry.leaf, run.held_by(built.optimizer)) for entry in entries)
+    held = run.held_by(built.optimizer)
+    whole = not any(entry.leaf.requires_grad is not False and in_hands(entry.leaf, held) for entry in entries)
     variable = run.name_of(model) if model is not None else None
     name = run.class_name(model) if model is not None else ""
     names = modules.collapsed(entries, guilty)
@@ -112,10 +113,9 @@ def _fact(
 
 def models_of(run: Run, leaves: frozenset[Leaf]) -> list[Instance]:
     """The models that have some of ``leaves``: those with the most of them first, then the largest."""
-    ready = [event.model for event in run.of(events.ReadyModelMade)]
     owners = [event.owner for event in run.of(events.PartChanged) if event.new & leaves]
     ranked: dict[int, tuple[int, int, Instance]] = {}
-    for model in (*_models(run), *ready, *owners):
+    for model in (*_models(run), *owners):
         own = {entry.leaf for entry in run.parameters(model).parameters}
         if own & leaves:
             ranked.setdefault(id(model), (len(own & leaves), len(own), model))
@@ -131,7 +131,8 @@ def _models(run: Run) -> list[Instance]:
         for _, child in modules.submodules(run.interpreter, copy, False)
         if child is not copy
     }
-    return [*run.root_models, *(copy for copy in copies if id(copy) not in parts)]
+    ready = [event.model for event in run.of(events.ReadyModelMade)]
+    return [*run.root_models, *ready, *(copy for copy in copies if id(copy) not in parts)]
 
 
 def in_hands(leaf: Leaf, held: frozenset[Leaf] | set[Leaf]) -> bool:
@@ -207,9 +208,11 @@ def _recreated(run: Run, history: Chronicle) -> Iterator[Found]:
     """Models made after the optimizer that is stepped for them, in the place of one that it holds."""
     roots = {id(model) for model in _models(run)}
     for event in run.events:
-        if not isinstance(event, (events.ModelMade, events.ModelCopied)) or event.conditional:
+        if not isinstance(event, (events.ModelMade, events.ModelCopied, events.ReadyModelMade)):
             continue
         model = event.model
+        if event.conditional or not families.is_module(run.interpreter, model):
+            continue
         own = _own(run, model) if id(model) in roots else frozenset()
         if not own or any(not _wants(run, leaf) or leaf in run.touched for leaf in own):
             continue
@@ -236,7 +239,7 @@ def _own(run: Run, model: Instance) -> frozenset[Leaf]:
 
 def _succession(
     run: Run,
-    event: events.ModelMade | events.ModelCopied,
+    event: events.ModelMade | events.ModelCopied | events.ReadyModelMade,
     model: Instance,
     own: frozenset[Leaf],
     optimizer: Optimizer,
@@ -247,11 +250,11 @@ def _succession(
         sources = [leaf.slots.get("#copy_of", frozenset()) for leaf in own]
         return "copied" if all(source & held for source in sources) else ""
     name = run.name_of(model)
-    for other in run.models:
+    for other in _models(run):
         if other is model or name is None or run.name_of(other) != name:
             continue
         if any(entry.leaf in held for entry in run.parameters(other).parameters):
-            return "recreated"
+            return "loaded" if model.cls.name == "loaded" else "recreated"
     return ""
 
 
