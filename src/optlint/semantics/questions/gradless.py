@@ -80,7 +80,8 @@ def _of_leaf(run: Run, leaf: Leaf) -> tuple[Site, str, Leaf | None] | None:
     if leaf.slots.get("#escaped") or leaf in run.touched or leaf in _flagged(run):
         return None
     if leaf.is_parameter:
-        return None if leaf in _registered(run) else (leaf.site, "parameter", None)
+        frozen_later = any(leaf in event.leaves for event in run.of(events.FlagSet))
+        return None if frozen_later or leaf in _registered(run) else (leaf.site, "parameter", None)
     return leaf.site, "plain", None
 
 
