@@ -13,6 +13,7 @@ from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
     NONE,
+    SETS,
     UNKNOWN,
     Arguments,
     Choice,
@@ -60,7 +61,7 @@ def put(it: Interpreter, container: Container, items: Items) -> None:
     """Replace the elements of a container."""
     if len(items.values) > MAX_ELEMENTS:
         items = Items(items.values[:MAX_ELEMENTS], True, items.many)
-    it.heap.set(container.slots, "items", items)
+    it.heap.set(container.slots, "items", items.unique() if container.kind in SETS else items)
 
 
 def extend(it: Interpreter, container: Value, value: Value) -> None:
@@ -364,8 +365,6 @@ def _append(it: Interpreter, owner: Container, arguments: Arguments) -> Value:
     items = owner.items
     if value is None or arguments.open:
         put(it, owner, Items(items.values, True, items.many))
-        return NONE
-    if owner.kind in ("set", "frozenset") and any(value is v for v in items.values):
         return NONE
     put(it, owner, Items((*items.values, value), items.open, items.many))
     return NONE
