@@ -119,8 +119,6 @@ def _elements(it: Interpreter, given: Value) -> Items | None:
         return iteration.peek(it, given)
     if isinstance(given, Instance):
         return modules.iterate(it, given)
-    if isinstance(given, Choice) and ABSENT not in given.options:
-        return None
     return None
 
 
@@ -163,7 +161,8 @@ def _group(it: Interpreter, group: Value, optimizer: str, of_torch: bool) -> Fau
     outer = _agreed(given, lambda option: _outer(it, option, in_group=True))
     if outer:
         return outer
-    items = Items((given,)) if isinstance(given, (Leaf, Flow)) else _elements(it, given)
+    alone = all(isinstance(option, (Leaf, Flow)) for option in options(given))
+    items = Items((given,)) if alone else _elements(it, given)
     return () if items is None else _tensors(it, items, optimizer, of_torch)
 
 
