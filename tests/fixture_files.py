@@ -45,6 +45,14 @@ class ClaimKind(enum.Enum):
     MOVES = "moves"
     NOTHING_MOVES = "nothing-moves"
     TRAINS = "trains"
+    GRADIENTS_PILE_UP = "gradients-pile-up"
+    NEVER_STEPPED = "never-stepped"
+
+
+#: Claims about the whole run: no parameter is named.
+_ALONE = frozenset(
+    {ClaimKind.TRAINS, ClaimKind.NOTHING_MOVES, ClaimKind.GRADIENTS_PILE_UP, ClaimKind.NEVER_STEPPED}
+)
 
 
 @dataclass(frozen=True)
@@ -184,7 +192,7 @@ def _read_claim(text: str, where: str) -> Claim:
     except ValueError:
         names = ", ".join(kind.value for kind in ClaimKind)
         raise FixtureError(f"{where}: no claim {word!r}; known are {names}") from None
-    if kind in (ClaimKind.TRAINS, ClaimKind.NOTHING_MOVES):
+    if kind in _ALONE:
         if rest:
             raise FixtureError(f"{where}: '{word}' stands alone")
         return Claim(kind)

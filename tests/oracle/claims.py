@@ -25,10 +25,16 @@ def _faults_of(claim: Claim, claims: tuple[Claim, ...], seen: Observation) -> It
     if claim.kind is ClaimKind.RAISES:
         if not _raised(claim, seen):
             yield f"'{claim}': {_failure(seen)}"
+    elif claim.kind is ClaimKind.NEVER_STEPPED:
+        if seen.steps or not seen.backwards:
+            yield f"'{claim}': {seen.backwards} backward passes, {seen.steps} steps"
     elif seen.steps == 0:
         yield f"'{claim}': no optimizer step was seen ({_failure(seen)})"
     elif claim.kind is ClaimKind.NOTHING_MOVES:
         yield from _faults_of_nothing_moves(claim, seen)
+    elif claim.kind is ClaimKind.GRADIENTS_PILE_UP:
+        if not seen.piled_up:
+            yield f"'{claim}': every step found fresh gradients"
     elif claim.kind is ClaimKind.TRAINS:
         yield from _faults_of_trains(claims, seen)
     else:

@@ -52,6 +52,9 @@ class Observation:
 
     failure: Failure | None = None
     steps: int = 0
+    #: Backward passes that went through, and whether a step found gradients that an earlier one had used.
+    backwards: int = 0
+    piled_up: bool = False
     instances: list[Instance] = field(default_factory=list)
     tensors: list[TensorFate] = field(default_factory=list)
 
@@ -66,6 +69,8 @@ class Observation:
         return cls(
             failure=Failure(**failure) if failure else None,
             steps=data["steps"],
+            backwards=data["backwards"],
+            piled_up=data["piled_up"],
             instances=[Instance(**instance) for instance in data["instances"]],
             tensors=[TensorFate(**tensor) for tensor in data["tensors"]],
         )

@@ -37,6 +37,9 @@ class TorchObserver:
         self._graded: set[int] = set()
         self._due: dict[int, Tensor] = {}
         self._steps = 0
+        self._used: dict[int, Tensor] = {}
+        self._piled_up = False
+        self._backwards = 0
         self._found_user_objects = False
 
     def install(self) -> None:
@@ -51,6 +54,7 @@ class TorchObserver:
         setattr(nn.Module, "__init__", remembering)  # noqa: B010 - mypy refuses the plain assignment
         register_module_forward_pre_hook(self._before_forward)
         register_optimizer_step_pre_hook(self._before_step)
+        self._count_backwards()
         register_optimizer_step_post_hook(self._after_step)
 
     def observation(self) -> Observation:
@@ -61,6 +65,8 @@ class TorchObserver:
         objects = list(self._objects.values())
         return Observation(
             steps=self._steps,
+            backwards=self._backwards,
+            piled_up=self._piled_up,
             instances=[self._instance(thing, index) for thing in objects],
             tensors=self._fates(tensors),
         )
@@ -83,11 +89,15 @@ class TorchObserver:
             self._remember_below(thing)
         self._remember(_tensors_of(optimizer))
         self._see_gradients()
+        self._see_used_gradients(optimizer)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         # A closure makes its forward and backward within step(): gradients and modules show up only here.
         self._steps += 1
         self._see_gradients()
+        for tensor in _tensors_of(optimizer):
+            if tensor.grad is not None:
+                self._used[id(tensor)] = tensor.grad
         for module in self._ran_since_step.values():
             if module.training:
                 self._due.update((id(p), p) for p in module.parameters() if p.requires_grad)
@@ -106,13 +116,29 @@ class TorchObserver:
 
     def _remember(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:
-            if id(tensor) not in self._start and not is_lazy(tensor):
+            if id(tensor) not in self._start and not is_lazy(tensor) and not tensor.is_meta:
                 self._start[id(tensor)] = (tensor, tensor.detach().clone())
 
     def _see_gradients(self) -> None:
         for tensor, _ in self._start.values():
             if tensor.is_leaf and tensor.grad is not None:
                 self._graded.add(id(tensor))
+
+    def _see_used_gradients(self, optimizer: Optimizer) -> None:
+        """What was not cleared is still the same tensor: backward adds to it in place."""
+        for tensor in _tensors_of(optimizer):
+            if tensor.grad is not None and self._used.get(id(tensor)) is tensor.grad:
+                self._piled_up = self._piled_up or bool(tensor.grad.any())
+
+    def _count_backwards(self) -> None:
+        original = Tensor.backward
+
+        @functools.wraps(original)
+        def counting(tensor: Tensor, *args: Any, **kwargs: Any) -> None:
+            original(tensor, *args, **kwargs)
+            self._backwards += 1
+
+        setattr(Tensor, "backward", counting)  # noqa: B010 - mypy refuses the plain assignment
 
     def _children(self, value: Any) -> list[tuple[str, Any]] | None:
         if isinstance(value, nn.Module) and "_modules" in vars(value):

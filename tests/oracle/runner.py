@@ -133,6 +133,8 @@ def _merged(observations: list[Observation]) -> Observation:
         for instance in seen.instances:
             instance.tensors = {path: index + offset for path, index in instance.tensors.items()}
         merged.steps += seen.steps
+        merged.backwards += seen.backwards
+        merged.piled_up = merged.piled_up or seen.piled_up
         merged.instances += seen.instances
         merged.tensors += seen.tensors
     return merged

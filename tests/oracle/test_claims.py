@@ -61,6 +61,25 @@ optimizer = torch.optim.Adam([z])
 optimizer.step()
 """
 
+PILING_UP = """
+import torch
+
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(2):
+    model(torch.randn(4, 3)).pow(2).sum().backward()
+    optimizer.step()
+"""
+
+NO_STEP = """
+import torch
+
+model = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+optimizer.zero_grad()
+model(torch.randn(4, 3)).pow(2).sum().backward()
+"""
+
 FROZEN_FIRST = """
 import keras
 import numpy as np
@@ -110,6 +129,8 @@ HOLD = [
     ("torch", HALF_TRAINED, ["still Net.scale"]),
     ("torch", EMPTY_GROUP, ["nothing-moves", "still Linear.weight"]),
     ("torch", LATENT, ["trains"]),
+    ("torch", PILING_UP, ["gradients-pile-up"]),
+    ("torch", NO_STEP, ["never-stepped"]),
     ("torch", RAISING, ["raises ValueError: empty parameter list"]),
     ("keras", FROZEN_FIRST, ["still Sequential.layers.0.kernel", "moves Sequential.layers.1.*"]),
     ("keras", FROZEN_FIRST, ["trains"]),
@@ -128,6 +149,9 @@ DO_NOT_HOLD = [
     ("torch", HALF_TRAINED, "still Network.body.weight", "no instance of Network"),
     ("torch", HALF_TRAINED, "raises ValueError: empty", "it ran to its end"),
     ("torch", EMPTY_GROUP, "trains", "did not move"),
+    ("torch", HALF_TRAINED, "gradients-pile-up", "fresh gradients"),
+    ("torch", NO_STEP, "gradients-pile-up", "no optimizer step was seen"),
+    ("torch", LATENT, "never-stepped", "1 steps"),
     ("torch", "import torch\ntorch.nn.Linear(2, 2)\n", "trains", "no optimizer step was seen"),
     ("torch", "import torch\ntorch.nn.Linear(2, 2)\n", "still Linear.weight", "no optimizer step was seen"),
     ("torch", RAISING, "raises ValueError: something else", "empty parameter list"),

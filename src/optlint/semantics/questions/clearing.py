@@ -88,7 +88,7 @@ def is_optimizer(subject: Subject) -> bool:
 def told(event: Stepped) -> str:
     """How the user names the optimizer: what stands before ``.step``, or its class."""
     owner, found, given = event.site.text().partition(".step(")
-    if given != ")" and not isinstance(event.subject, Optimizer):
+    if given != ")" and given.rstrip(")").isidentifier():
         owner = given.rstrip(")")  # a scaler steps it
     if found and owner.replace(".", "").replace("_", "").isalnum():
         return owner
