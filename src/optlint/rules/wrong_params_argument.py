@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optlint.finding import Finding
+from optlint.rules import framework_words
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ class WrongParamsArgument(Rule):
     The model itself, `model.parameters` without parentheses, layers, the keys of a dict, lists within a list: torch
     refuses them when the optimizer is built. Worse is what it takes: tuples, of which it reads the first part as a
     name, the tensors of `state_dict()`, and copies of the parameters. Those raise nothing and do not train.
+
+    Trainers want the optimizer itself, and in the form that they know: Lightning from `configure_optimizers`, the
+    `Trainer` of transformers as `optimizers=(optimizer, scheduler)`.
     """
 
     code = "OPT104"
@@ -32,7 +36,10 @@ class WrongParamsArgument(Rule):
 Tensors, but one of the params is …`. Three forms are silent. Each tuple is taken as (name, parameter), whatever its
 first part is: of `[(layer.weight, layer.bias)]` and `zip(a.parameters(), b.parameters())` only the second tensors
 train. The tensors of `state_dict()` want no gradient, so none of them changes. And the optimizer of copies
-(`[nn.Parameter(p) for p in model.parameters()]`) moves nothing, since no gradient reaches a copy."""
+(`[nn.Parameter(p) for p in model.parameters()]`) moves nothing, since no gradient reaches a copy.
+
+Lightning raises `MisconfigurationException: Unknown configuration for model optimizers` for parameters, a class, or
+`(optimizer, scheduler)`; without a `return` it only warns, runs without an optimizer, and nothing changes."""
     bad = """\
 from torch import nn, optim
 
@@ -68,6 +75,17 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
                 help=advice,
                 related=tuple(site.related(label) for site, label in wrong.related),
             )
+        yield from self._of_frameworks(run)
+
+    def _of_frameworks(self, run: Run) -> Iterator[Finding]:
+        """Where a trainer looks for its optimizer and finds something else."""
+        from optlint.semantics.questions.framework_optimizers import framework_optimizers
+
+        for missing in run.ask(framework_optimizers):
+            message, advice = framework_words.words(missing)
+            made = missing.made
+            related = (made.site.related("it is built here"),) if made is not None else ()
+            yield self.finding(missing.site, message=message, help=advice, related=related)
 
 
 def _words(wrong: WrongArgument) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import attributes, events, families, functions
-from optlint.semantics.frame import Exits, Loop
 from optlint.semantics.libraries import lightning_callbacks, training_rounds
 from optlint.semantics.values import (
     ABSENT,

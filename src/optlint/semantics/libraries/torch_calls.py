@@ -31,6 +31,7 @@ from optlint.semantics.values import (
     Items,
     Leaf,
     LibraryClass,
+    Scheduler,
     Origin,
     Unknown,
     UserClass,
@@ -83,7 +84,7 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
             of_torch=known.qualified_name.startswith("torch.optim."),
         )
     if optimizers.is_scheduler(name):
-        return UNKNOWN
+        return Scheduler(name=name.rsplit(".", 1)[-1])
     if name in torch_optimizers.LIBRARY_OBJECTS:
         return Instance(LibraryClass(torch_optimizers.LIBRARY_OBJECTS[name]), it.site(node))
     model = torch_modules.library_model(it, name, arguments, node)

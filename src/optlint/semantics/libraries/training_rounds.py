@@ -18,14 +18,15 @@ from optlint.semantics.values import Optimizer, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
+    from optlint.semantics.site import Site
 
 
 @contextmanager
-def one_round(it: Interpreter, node: cst.CSTNode) -> Iterator[None]:
-    """What is done inside is done in a loop that stands at the call ``node``."""
+def one_round(it: Interpreter, site: Site) -> Iterator[None]:
+    """What is done inside is done in a loop that stands at ``site``: one round of many."""
     frame = it.frame
     loop = Loop(Exits(it.heap), Exits(it.heap))
-    loop.begin_round(it.heap, it.site(node), it.conditional)
+    loop.begin_round(it.heap, site, it.conditional, repeats=True)
     frame.loops.append(loop)
     try:
         yield

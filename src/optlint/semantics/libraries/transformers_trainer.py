@@ -26,6 +26,7 @@ from optlint.semantics.values import (
     NONE,
     UNKNOWN,
     Arguments,
+    Choice,
     Const,
     Container,
     DictObj,
@@ -92,8 +93,17 @@ def initialise(it: Interpreter, owner: Instance, arguments: Arguments, node: cst
     pair = given["optimizers"]
     it.heap.set(owner.slots, "optimizer", missing if pair is None else _first(it, pair))
     it.heap.set(owner.slots, "lr_scheduler", UNKNOWN)
-    if pair is not None and node is not None:
-        it.record(events.OptimizerExpected(it.site(node), bool(it.conditional), "transformers", pair, None))
+    site = it.site(node) if node is not None else owner.site
+    if pair is not None and site is not None:
+        others = {**given, "optimizer_cls_and_kwargs": arguments.keywords.get("optimizer_cls_and_kwargs")}
+        beside = next((n for n in ("model_init", "optimizer_cls_and_kwargs") if _is_there(others[n])), "")
+        doubt, model = bool(it.conditional), given["model"] or missing
+        it.record(events.OptimizerExpected(site, doubt, "transformers", pair, model, None, True, beside))
+
+
+def _is_there(value: Value | None) -> bool:
+    """Whether an argument certainly was given, and not as None."""
+    return value is not None and value != NONE and not isinstance(value, (Unknown, Choice))
 
 
 def _first(it: Interpreter, pair: Value) -> Value:
@@ -158,7 +168,7 @@ def _train(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CST
     callbacks = _callbacks(it, owner, model)
     _create_optimizer(it, owner, node, "create_optimizer")
     for _ in range(2 if callbacks else 1):
-        with training_rounds.one_round(it, node):
+        with training_rounds.one_round(it, it.site(node)):
             _run_callbacks(it, owner, callbacks, _BEFORE_STEP)
             own = attributes.user_method(owner, "training_step")
             if own is not None:
