@@ -77,6 +77,11 @@ def call_module_method(
     return None
 
 
+#: Beginnings of names of methods that leave a library's model as it is.
+_LOOKING = (
+    "get_", "forward", "encode", "generate", "config", "save", "embed", "tie_weights", "gradient_checkpointing",
+    "enable_input_require_grads", "num_parameters",
+)  # fmt: skip
 #: Methods of transformers that put another layer in the place of one.
 _EMBEDDINGS = frozenset({"set_input_embeddings", "set_output_embeddings"})
 
@@ -92,7 +97,7 @@ def _library_model_method(
     if name in _EMBEDDINGS and arguments.positional:
         identity.put(it, owner, f"get{name[3:]}()", arguments.positional[0])
         return NONE
-    if not name.startswith(("get_", "forward", "encode", "generate", "config", "save", "embed")):
+    if not name.startswith(_LOOKING):
         calls.escape(it, [owner])
     return expressions.opaque(it, [owner, *arguments.all_values()])
 
@@ -284,6 +289,7 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
     "register_full_backward_hook": _unknown,
     "extra_repr": _unknown,
     "gradient_checkpointing_enable": _nothing,
+    "reset_parameters": _nothing,
 }
 
 

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 class Change:
     """What gave a model parameters that an optimizer does not know of.
 
-    ``kind``: replaced, added, renewed (``how``: by what, in words), recreated, loaded, copied, constructed (the optimizer was built
-    in the constructor, before the layers).
+    ``kind``: replaced, added, renewed (``how``: by what, in words), recreated, loaded, copied, or constructed (the
+    optimizer was built in the constructor, before the layers); ``direct``: a parameter was set, not a module.
     """
 
     kind: str
     site: Site
     how: str = ""
     name: str = ""
+    direct: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def _fact(
     variable = run.name_of(model) if model is not None else None
     name = run.class_name(model) if model is not None else ""
     names = modules.collapsed(entries, guilty)
+    if all(change.direct for change in changes):
+        names = tuple(entry.name for entry in guilty)
     sole = {entry.name for entry in guilty}
     return Stale(
         built,
@@ -171,7 +174,8 @@ def _changed(run: Run, history: Chronicle) -> Iterator[Found]:
                 continue
             kind = _kind(run, event, built.optimizer, guilty)
             if kind and history.trained_after(place, guilty, built.optimizer, event.branches):
-                yield built, Change(kind, event.site, event.how, event.name), guilty
+                direct = isinstance(event.owner.slots.get(event.name), Leaf)
+                yield built, Change(kind, event.site, event.how, event.name, direct), guilty
 
 
 def _kind(run: Run, event: events.PartChanged, optimizer: Optimizer, guilty: frozenset[Leaf]) -> str:
@@ -259,10 +263,10 @@ def _succession(
 
 
 def _only_for(history: Chronicle, place: int, own: frozenset[Leaf], optimizer: Optimizer, run: Run) -> bool:
-    """Whether every step after ``place`` follows a gradient of the new model, and none of what the optimizer holds."""
+    """Whether a step after ``place`` follows a gradient of the new model, and none one of what the optimizer holds."""
     held = run.held_by(optimizer)
     reached = list(history.since(place, optimizer))
-    return bool(reached) and all(own & leaves and not held & leaves for leaves in reached)
+    return any(own & leaves for leaves in reached) and not any(held & leaves for leaves in reached)
 
 
 # -- before all layers ---------------------------------------------------------------------------------------------------
