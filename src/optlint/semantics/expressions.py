@@ -162,6 +162,7 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     if it.no_grad:
         here = Cut("no_grad", it.no_grad[-1], "no_grad", it.steps)
         return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
+    _note_used(it, values)
     if opaque:
         return Unknown(frozenset(deps), frozenset(cuts))
     if not deps and not cuts and _makes_a_weight(it, values):
@@ -170,6 +171,15 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
             weight.slots["#on_cpu"] = True
         return weight
     return Flow(frozenset(deps), frozenset(cuts))
+
+
+def _note_used(it: Interpreter, values: Iterable[Value]) -> None:
+    """Remember which tensors without a gradient something was computed from while gradients are recorded."""
+    for value in values:
+        if isinstance(value, Leaf) and value.requires_grad is False and "#used" not in value.slots:
+            it.heap.set(value.slots, "#used", True)
+        elif isinstance(value, (Container, Choice)):
+            _note_used(it, value.items.values if isinstance(value, Container) else value.options)
 
 
 def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operation: str) -> Value:

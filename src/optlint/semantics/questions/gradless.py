@@ -77,7 +77,7 @@ def _made(run: Run, value: Value) -> tuple[Site, str, Leaf | None] | None:
 def _of_leaf(run: Run, leaf: Leaf) -> tuple[Site, str, Leaf | None] | None:
     if leaf.requires_grad is not False or leaf.site is None or "#written" in leaf.slots:
         return None
-    if leaf.slots.get("#escaped") or leaf in run.touched or leaf in _flagged(run):
+    if leaf.slots.get("#escaped") or leaf in run.touched or leaf in _flagged(run) or not leaf.slots.get("#used"):
         return None
     if leaf.is_parameter:
         frozen_later = any(leaf in event.leaves for event in run.of(events.FlagSet))
@@ -90,7 +90,7 @@ def _of_result(run: Run, value: Value) -> tuple[Site, str, Leaf | None] | None:
         return None
     if value.origin.site in marked(run):
         return None
-    if value.alias is not None and value.alias in run.touched:
+    if value.alias is not None and (value.alias in run.touched or value.alias not in run.reached):
         return None
     under = any(cut.kind == "no_grad" for _, cut in value.cuts)
     made = (
