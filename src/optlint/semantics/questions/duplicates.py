@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.semantics import modules
-from optlint.semantics.events import Backward, GroupAdded, OptimizerBuilt, OptimizerStepped
+from optlint.semantics.events import Backward, GroupAdded, OptimizerBuilt, OptimizerStepped, ReadyModelMade
 from optlint.semantics.questions.left_out import left_out
 from optlint.semantics.site import Site
 from optlint.semantics.values import Group, Leaf
@@ -114,16 +114,16 @@ def _names(run: Run, leaves: list[Leaf]) -> tuple[tuple[str, ...], tuple[tuple[s
     """The names of some parameters, those that have two, and whether one stands for numbers that are not known."""
     wanted = {id(leaf) for leaf in leaves}
     names: dict[int, list[str]] = {}
-    for model in run.root_models:
+    for model in (*run.root_models, *(made.model for made in run.of(ReadyModelMade))):
         every = modules.submodules(run.interpreter, model, True)
         for prefix, module in every:
             for entry in modules.parameters(run.interpreter, module, False).parameters:
                 if id(entry.leaf) in wanted:
                     name = f"{prefix}.{entry.name}" if prefix else entry.name
-                    names.setdefault(id(entry.leaf), []).append(name)
-    known = [names[id(leaf)] for leaf in leaves if id(leaf) in names]
+                    names.setdefault(id(entry.leaf), []).append(name.removesuffix(".*"))
+    known = [names[id(leaf)] for leaf in leaves if id(leaf) in names and names[id(leaf)] != ["*"]]
     same = tuple((each[0], each[1]) for each in known if len(set(each)) > 1)
-    numbered = any("<" in name for each in known for name in each)
+    numbered = any("<n>" in name for each in known for name in each)
     return tuple(each[0] for each in known), same, numbered
 
 
@@ -145,8 +145,8 @@ def _in_two_optimizers(run: Run) -> Iterator[Duplicate]:
 
 
 def _both(run: Run, first: OptimizerStepped, second: OptimizerStepped) -> Duplicate | None:
-    if first.optimizer is second.optimizer:
-        return None
+    if first.optimizer is second.optimizer or first.site == second.site or first.rounds != second.rounds:
+        return None  # one of several that are one in truth, or another round
     builders = [_builder(run, event) for event in (first, second)]
     if None in builders:
         return None
