@@ -548,6 +548,9 @@ def _update(it: Interpreter, owner: DictObj, value: Value) -> None:
         if isinstance(option, DictObj):
             merged.update(option.entries.values)
             more = more or option.entries.open
+            for key, entry in option.entries.values.items():
+                _set_in_owner(it, owner, key, entry)
         else:
             more = True
+            _set_in_owner(it, owner, None, option)
     it.heap.set(owner.slots, "entries", Entries(merged, more))

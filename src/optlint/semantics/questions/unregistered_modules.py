@@ -6,7 +6,7 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optlint.semantics import handed, modules
@@ -45,12 +45,13 @@ def unregistered_modules(run: Run) -> Iterator[ModulesInList]:
     """One fact for each attribute of a class of the program that keeps modules so."""
     if not run.complete:
         return
-    seen: set[Site] = set()
+    found: dict[Site, ModulesInList] = {}
     for group in _groups(run):
         fact = _judged(run, group)
-        if fact is not None and fact.site not in seen:
-            seen.add(fact.site)
-            yield fact
+        if fact is not None:
+            old = found.setdefault(fact.site, fact)
+            found[fact.site] = replace(old, leaves=old.leaves | fact.leaves)
+    yield from found.values()
 
 
 def _groups(run: Run) -> Iterator[list[Kept]]:
