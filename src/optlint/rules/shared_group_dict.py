@@ -70,7 +70,7 @@ optimizer = optim.SGD([{"params": model.parameters()}], lr=0.5)
         return self.finding(
             fact.site,
             message=(
-                f"`{fact.optimizer}` gets a group dict that belongs to `{fact.first}`: it runs with "
+                f"`{fact.optimizer}` gets a group dict that belongs to {_another(fact)}: it runs with "
                 f"`{name}={got}`, not with `{name}={wanted}`{more}"
             ),
             help="make the dicts anew for each optimizer, in a function that both call",
@@ -80,12 +80,19 @@ optimizer = optim.SGD([{"params": model.parameters()}], lr=0.5)
     def _ignored(self, fact: UnknownKey) -> Finding:
         return self.finding(
             fact.site,
-            message=f"`{fact.optimizer}` ignores the key `{fact.key}` of this group, and nothing else reads it",
+            message=(
+                f"`{fact.optimizer}` has no setting `{fact.key}` and ignores it: this group runs with "
+                f"{f'`{fact.meant}={fact.runs_with}`' if fact.runs_with else f'the `{fact.meant}` of the optimizer'}"
+            ),
             help=f'call it `"{fact.meant}"`',
             related=(fact.built.related(f"`{fact.optimizer}` is built here"),)
             if fact.built != fact.site
             else (),
         )
+
+
+def _another(fact: SharedDict) -> str:
+    return f"{'another ' if fact.first == fact.optimizer else ''}`{fact.first}`"
 
 
 def _where(fact: SharedDict) -> Iterator[Related]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: Settings that groups have besides those in a class's signature.
+#: What groups have besides the settings in a class's signature.
 COMMON: Final = frozenset(
     {"params", "param_names", "lr", "maximize", "foreach", "capturable", "differentiable", "fused"}
     | {"initial_lr", "decoupled_weight_decay"}
@@ -55,7 +55,7 @@ def default(name: str, key: str) -> Any:
 
 
 def meant_by(key: str, known: frozenset[str]) -> str | None:
-    """The setting that ``key`` was meant for, which is none of the ``known``; None when it may be the user's own."""
+    """The one of the ``known`` settings that ``key`` was meant for; None if it is one, or may be the user's own."""
     if key in known:
         return None
     plain = key.strip().lower().replace("-", "_").replace(" ", "_")

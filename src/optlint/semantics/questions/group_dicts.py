@@ -33,12 +33,13 @@ class SharedDict:
 
 @dataclass(frozen=True)
 class UnknownKey:
-    """A key of a group that its optimizer ignores, with the one that was meant."""
+    """A key of a group that its optimizer ignores, the one that was ``meant``, and what the group ``runs_with``."""
 
     site: Site
     optimizer: str
     key: str
     meant: str
+    runs_with: str
     built: Site
 
 
@@ -133,15 +134,15 @@ def ignored_keys(run: Run) -> Iterator[UnknownKey]:
 
 def _unknown_keys(run: Run, built: OptimizerBuilt, group: Group, site: Site) -> Iterator[UnknownKey]:
     name = built.optimizer.cls_name
-    known = frozenset(built.signature) | optimizer_settings.COMMON
+    settings = frozenset(built.signature[1:])
     for key in group.settings:
-        meant = optimizer_settings.meant_by(key, known)
+        meant = None if key in optimizer_settings.COMMON else optimizer_settings.meant_by(key, settings)
         if meant is None or meant in group.settings or _is_read(run, key):
             continue
         entry = group.entry
-        yield UnknownKey(
-            entry.site if entry is not None and entry.site is not None else site, name, key, meant, built.site
-        )
+        place = entry.site if entry is not None and entry.site is not None else site
+        value = _setting(built, meant)
+        yield UnknownKey(place, name, key, meant, "" if value is None else repr(value), built.site)
 
 
 def _is_read(run: Run, key: str) -> bool:
