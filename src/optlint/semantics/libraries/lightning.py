@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, events, families, functions
+from optlint.semantics import attributes, events, families
 from optlint.semantics.libraries import lightning_callbacks, training_rounds
 from optlint.semantics.values import (
     ABSENT,
@@ -135,7 +135,7 @@ def _run(
         method = attributes.user_method(module, name)
         if method is not None:
             stage = (Const("fit"),) if name == "setup" else ()
-            functions.invoke(it, method, Arguments(stage, {}, not stage), module)
+            training_rounds.hook(it, method, Arguments(stage, {}, not stage), module)
 
 
 def _configure(it: Interpreter, module: Instance, site: Site) -> Container:
@@ -143,7 +143,7 @@ def _configure(it: Interpreter, module: Instance, site: Site) -> Container:
     method = attributes.user_method(module, "configure_optimizers")
     given: Value = ABSENT
     if method is not None:
-        given = functions.invoke(it, method, Arguments(), module)
+        given = training_rounds.hook(it, method, Arguments(), module)
     place = it.site_of(method) if method is not None else site
     automatic, doubt = is_automatic(it, module), bool(it.conditional)
     it.record(events.OptimizerExpected(place, doubt, "lightning", given, module, method, automatic))
@@ -182,7 +182,7 @@ def _train(it: Interpreter, module: Instance, optimizers: Container, node: cst.C
     automatic = is_automatic(it, module)
     for index, chosen in _turns(step, optimizers):
         batch: tuple[Value, ...] = (UNKNOWN, UNKNOWN, *index)
-        loss = functions.invoke(it, step, Arguments(batch), module)
+        loss = training_rounds.hook(it, step, Arguments(batch), module)
         if automatic is False:
             continue
         training_rounds.clear(it, chosen, node)
@@ -222,7 +222,7 @@ def is_automatic(it: Interpreter, module: Instance) -> bool | None:
     if value is None:
         member = attributes.class_attribute(module.cls, "automatic_optimization")
         method = member if isinstance(member, Function) else None
-        value = member if method is None else functions.invoke(it, method, Arguments(), module)
+        value = member if method is None else training_rounds.hook(it, method, Arguments(), module)
     if value is None:
         return True
     if isinstance(value, Const):

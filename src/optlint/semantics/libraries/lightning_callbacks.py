@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, calls, functions, iteration, modules
+from optlint.semantics import attributes, calls, iteration, modules
+from optlint.semantics.libraries import training_rounds
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.values import (
     FALSE,
@@ -55,7 +56,7 @@ def of(it: Interpreter, module: Instance, trainer: Instance | None) -> list[Inst
     given = [] if trainer is None else [trainer.slots.get("#callbacks", NONE)]
     own = attributes.user_method(module, "configure_callbacks")
     if own is not None:
-        given.append(functions.invoke(it, own, Arguments(), module))
+        given.append(training_rounds.hook(it, own, Arguments(), module))
     unseen = trainer is not None and bool(trainer.slots.get("#more_callbacks"))
     for value in given:
         for option in options(value):
@@ -90,7 +91,7 @@ def run(
     method = attributes.user_method(callback, name)
     if method is not None:
         trainer = module.slots.get("#trainer", UNKNOWN)
-        functions.invoke(it, method, Arguments((trainer, module), {}, True), callback)
+        training_rounds.hook(it, method, Arguments((trainer, module), {}, True), callback)
 
 
 # -- finetuning --------------------------------------------------------------------------------------------------------
@@ -109,13 +110,13 @@ def _finetune(
     if name == "setup":
         method = attributes.user_method(callback, "freeze_before_training")
         if method is not None:
-            functions.invoke(it, method, Arguments((module,)), callback)
+            training_rounds.hook(it, method, Arguments((module,)), callback)
     elif name == "on_train_epoch_start" and optimizers is not None:
         method = attributes.user_method(callback, "finetune_function")
         if method is None:
             return
         for optimizer in optimizers.items.values:
-            functions.invoke(it, method, Arguments((module, UNKNOWN, optimizer)), callback)
+            training_rounds.hook(it, method, Arguments((module, UNKNOWN, optimizer)), callback)
 
 
 def call_method(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import gradients
+from optlint.semantics import functions, gradients
 from optlint.semantics.frame import Exits, Loop
 from optlint.semantics.libraries import torch_optimizers
-from optlint.semantics.values import Optimizer, Value
+from optlint.semantics.values import Arguments, Function, Optimizer, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -32,6 +32,16 @@ def one_round(it: Interpreter, site: Site) -> Iterator[None]:
         yield
     finally:
         frame.loops.remove(loop)
+
+
+def hook(it: Interpreter, method: Function, arguments: Arguments, receiver: Value | None = None) -> Value:
+    """The framework calls a function of the user's: no statement of the program does."""
+    frame = it.frame
+    saved, frame.statement = frame.statement, None
+    try:
+        return functions.invoke(it, method, arguments, receiver)
+    finally:
+        frame.statement = saved
 
 
 def clear(it: Interpreter, optimizers: Iterable[Value], node: cst.CSTNode) -> None:

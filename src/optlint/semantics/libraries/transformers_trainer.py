@@ -15,7 +15,6 @@ from optlint.semantics import (
     calls,
     events,
     families,
-    functions,
     gradients,
     iteration,
     modules,
@@ -172,7 +171,7 @@ def _train(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CST
             _run_callbacks(it, owner, callbacks, _BEFORE_STEP)
             own = attributes.user_method(owner, "training_step")
             if own is not None:
-                functions.invoke(it, own, Arguments((model, UNKNOWN, UNKNOWN)), owner)
+                training_rounds.hook(it, own, Arguments((model, UNKNOWN, UNKNOWN)), owner)
             else:
                 _training_step(it, owner, model, node)
             optimizers = options(owner.slots.get("optimizer", UNKNOWN))
@@ -188,7 +187,7 @@ def _create_optimizer(it: Interpreter, owner: Instance, node: cst.CSTNode, name:
     running = {frame.name for frame in it.frames if frame.receiver is owner}
     method = next((m for m in (both, own) if m is not None and m.name not in running), None)
     if method is not None:
-        made = functions.invoke(it, method, Arguments((), {}, method is both), owner)
+        made = training_rounds.hook(it, method, Arguments((), {}, method is both), owner)
         if isinstance(made, Optimizer) and owner.slots.get("optimizer") in (None, NONE):
             it.heap.set(
                 owner.slots, "optimizer", UNKNOWN
@@ -201,8 +200,10 @@ def _create_optimizer(it: Interpreter, owner: Instance, node: cst.CSTNode, name:
         it.heap.set(owner.slots, "optimizer", UNKNOWN)
         return
     listing = modules.parameters(it, model)
-    held = tuple(entry.leaf for entry in listing.parameters if entry.leaf.requires_grad is not False)
-    params = Container("list", Items(held, listing.open or listing.doubtful))
+    held = [entry.leaf for entry in listing.parameters if entry.leaf.requires_grad is not False]
+    # Where all is frozen it holds nothing, and the backward pass raises: no step of it is ever of use.
+    frozen = [entry.leaf for entry in listing.parameters] if not held else []
+    params = Container("list", Items((*held, *frozen), listing.open or listing.doubtful))
     optimizer = Optimizer("AdamW", Groups((Group(params.items),)), it.site(node), raises_on_empty=False)
     it.record(events.OptimizerBuilt(it.site(node), bool(it.conditional), optimizer, params))
     gradients.built(it, optimizer, False)
@@ -215,7 +216,7 @@ def _training_step(it: Interpreter, owner: Instance, model: Value, node: cst.CST
 
     own = attributes.user_method(owner, "compute_loss")
     if own is not None:
-        loss = functions.invoke(it, own, Arguments((model, UNKNOWN), {"return_outputs": FALSE}), owner)
+        loss = training_rounds.hook(it, own, Arguments((model, UNKNOWN), {"return_outputs": FALSE}), owner)
     else:
         loss = _compute_loss(it, owner, Arguments((model, UNKNOWN)), node)
     if loss not in (NONE, UNKNOWN):
@@ -261,6 +262,8 @@ def _callbacks(it: Interpreter, owner: Instance, model: Instance) -> list[Instan
         items = option.items if isinstance(option, Container) else Items((), option != NONE)
         unseen = unseen or items.open
         for callback in (choice for element in items.values for choice in options(element)):
+            if isinstance(callback, UserClass):
+                callback = calls.call(it, callback, Arguments(), callback.node)
             if isinstance(callback, Instance) and isinstance(callback.cls, UserClass):
                 found.append(callback)
             elif not _is_onlooker(callback):
@@ -287,4 +290,4 @@ def _run_callbacks(
         for callback in callbacks:
             method = attributes.user_method(callback, name)
             if method is not None:
-                functions.invoke(it, method, Arguments((UNKNOWN,) * 3, keywords, True), callback)
+                training_rounds.hook(it, method, Arguments((UNKNOWN,) * 3, keywords, True), callback)

@@ -111,28 +111,20 @@ def _given_frozen(run: Run, built: OptimizerBuilt, frozen: dict[Leaf, _Freezing]
     ]
     if not all(event.frozen for _, event in steps) or held & run.touched:
         return None
-    if steps:
-        index, trained = steps[0][0], steps[0][1].site
-    else:
-        index, passed = _lightning_backward(run, held)
-        if passed is None:
-            return None
-        trained = passed.site
+    if not steps or _may_release(run):
+        return None
+    index, trained = steps[0][0], steps[0][1].site
     if any(not _same_entry(run, freezing, index) for freezing in known):
         return None
     return _fact(run, known, held, built, _effect(run, index), trained)
 
 
-def _lightning_backward(run: Run, held: set[Leaf]) -> tuple[int, events.Backward | None]:
-    """The backward pass that Lightning takes from the loss of ``training_step``, if nothing releases the model."""
+def _may_release(run: Run) -> bool:
+    """Whether a callback, of a trainer that is not seen, may release the module that the run began with."""
     cls = run.interpreter.root_class
-    releases = _RELEASES.search(run.interpreter.sources[run.path].text)
-    if cls is None or not families.is_lightning(cls) or releases is not None:
-        return 0, None
-    for index, event in enumerate(run.events):
-        if isinstance(event, events.Backward) and all(leaf.requires_grad is False for leaf in held):
-            return index, event
-    return 0, None
+    if cls is None or not families.is_lightning(cls):
+        return False
+    return _RELEASES.search(run.interpreter.sources[run.path].text) is not None
 
 
 def _effect(run: Run, step: int) -> str:
