@@ -173,7 +173,8 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
     if given is not None:
         return given
     if name == "__dict__":
-        return DictObj(Entries(dict(owner.members()), owner.open))
+        # A module's tables (`_modules`, …) are in it, too.
+        return DictObj(Entries(dict(owner.members()), owner.open or families.is_module(it, owner)))
     if name in _MODULE_TABLES and families.is_module(it, owner):
         return _module_table(it, owner, name)
     if isinstance(owner.cls, LibraryClass) or owner.cls.library_bases() or name in _OBJECT_METHODS:

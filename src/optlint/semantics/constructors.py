@@ -127,7 +127,16 @@ def reached(it: Interpreter, owner: Instance, node: cst.CSTNode) -> None:
             it.heap.set(owner.slots, name, ABSENT)
     elif state == NOT_YET:
         it.heap.set(owner.slots, _STATE, DONE)
-    it.record(ModuleInitialised(it.site(node), bool(it.conditional), owner, lost))
+    site = _in_own_class(it, owner, node) if lost else it.site(node)
+    it.record(ModuleInitialised(site, bool(it.conditional), owner, lost))
+
+
+def _in_own_class(it: Interpreter, owner: Instance, node: cst.CSTNode) -> Site:
+    """The place in the code of the object's own class from which ``node`` was reached."""
+    frame = next((frame for frame in reversed(it.frames) if frame.owner is owner.cls), it.frame)
+    if frame is it.frame or frame.statement is None:
+        return it.site(node)
+    return Site(frame.context.part, frame.statement, frame.statement)
 
 
 def _is_registered(it: Interpreter, value: Value) -> bool:
