@@ -112,12 +112,14 @@ def _call(wrong: WrongArgument, arguments: str) -> str:
 
 
 def _not_iterable(wrong: WrongArgument) -> str:
-    return _NO_TENSOR if wrong.element else f"`TypeError: '{wrong.type_name}' object is not iterable`"
+    if wrong.element:
+        return _NO_TENSOR
+    return f"`TypeError: '{wrong.type_name}' object is not iterable`" if wrong.type_name else "`TypeError`"
 
 
 def _module(wrong: WrongArgument) -> Words:
     name = wrong.told or "model"
-    what = f"{_quoted(wrong.told, 'a module')} is the model, not its parameters"
+    what = f"{_quoted(wrong.told, 'a module')} is a module, not its parameters"
     return what, _not_iterable(wrong), f"give it the parameters: {_call(wrong, f'{name}.parameters()')}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, forwards, iteration
+from optlint.semantics.libraries import misused_values
 from optlint.semantics.values import (
     ABSENT,
     UNKNOWN,
@@ -115,6 +116,8 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
     for option in options(old):
         _written_by_hand(it, option, node)
     if in_place and isinstance(node.operator, (cst.AddAssign, cst.BitOrAssign)):
+        if any(isinstance(option, Container) for option in in_place):
+            misused_values.note_iterated(it, value, node)
         for option in in_place:
             before = containers.contents(option) if isinstance(option, (Container, DictObj)) else ()
             containers.extend(it, option, value)

@@ -429,6 +429,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         own = records.call_method(it, receiver, method.name, arguments)
         if own is not None:
             return own
+        if method.name == "extend" and arguments.positional:
+            misused_values.note_iterated(it, arguments.positional[0], node)
         before = receiver.items.values
         result = containers.call_list_method(it, receiver, method.name, arguments)
         containers.note_added(it, receiver, before, node)

@@ -7,6 +7,7 @@ is so is a fault; ``questions.wrong_arguments`` and ``questions.non_leaves`` rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optlint.semantics import families, iteration, modules
@@ -51,7 +52,14 @@ def of_argument(it: Interpreter, given: Value, optimizer: str, of_torch: bool) -
         return ()
     if _are_groups(items.values[0]):
         return _groups(it, items, optimizer, of_torch)
-    return _tensors(it, items, optimizer, of_torch)
+    return _of_container(given, _tensors(it, items, optimizer, of_torch))
+
+
+def _of_container(given: Value, faults: Faults) -> Faults:
+    """Layers are told by the container that holds them."""
+    if not isinstance(given, Instance):
+        return faults
+    return tuple(replace(fault, value=given) if fault.kind == "modules" else fault for fault in faults)
 
 
 def of_group(it: Interpreter, added: Value) -> Faults:
@@ -163,7 +171,7 @@ def _group(it: Interpreter, group: Value, optimizer: str, of_torch: bool) -> Fau
         return outer
     alone = all(isinstance(option, (Leaf, Flow)) for option in options(given))
     items = Items((given,)) if alone else _elements(it, given)
-    return () if items is None else _tensors(it, items, optimizer, of_torch)
+    return () if items is None else _of_container(given, _tensors(it, items, optimizer, of_torch))
 
 
 def _named(it: Interpreter, group: Value) -> bool | None:
@@ -222,7 +230,7 @@ def _element(it: Interpreter, value: Value) -> Faults:
     if isinstance(value, Flow):
         return _result(value)
     kind = _no_tensor(it, value)
-    made = value.site if isinstance(value, (Container, DictObj)) else None
+    made = value.site if isinstance(value, (Container, DictObj, OneShot)) else None
     return (ArgumentFault(kind, value, made, True),) if kind else ()
 
 

@@ -139,6 +139,7 @@ def _moved(it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments,
         in_graph = False if it.no_grad else owner.in_graph
         return Flow(moved.deps, moved.cuts, moved.alias, in_graph, owner.origin)
     if owner.requires_grad is False and not owner.is_parameter:
+        tensor_moves.note_moved(it, owner, name)
         return owner
     moves = tensor_moves.moves(name, owner, arguments, node)
     result = expressions.result_of(it, [owner], node, tensor_moves.told(name, arguments))

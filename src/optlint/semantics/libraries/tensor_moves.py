@@ -7,6 +7,7 @@ Must not know rules.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
@@ -22,6 +23,9 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
 
 #: The result is certainly another tensor; it is one on every GPU; it depends on where the program runs.
 ALWAYS, GPU, PERHAPS = "always", "gpu", "perhaps"
@@ -55,8 +59,16 @@ def note_wrapped(leaf: Leaf, data: Value | None) -> None:
     """``nn.Parameter(data)`` lies where its data does."""
     if isinstance(data, Leaf):
         for key in ("#on_cpu", "#float32"):
-            if key in data.slots:
+            if data.slots.get(key) is True:
                 leaf.slots[key] = True
+
+
+def note_moved(it: Interpreter, leaf: Leaf, name: str) -> None:
+    """A tensor was moved: where it lies from then on, and of what type it is, is not known."""
+    if name not in ("contiguous", "pin_memory"):
+        for key in ("#on_cpu", "#float32"):
+            if key in leaf.slots:
+                it.heap.set(leaf.slots, key, False)
 
 
 def _plain(data: Value | None) -> bool:
@@ -72,7 +84,7 @@ def moves(name: str, leaf: Leaf, arguments: Arguments, node: cst.CSTNode) -> str
     on_cpu = fresh and leaf.slots.get("#on_cpu") is True
     float32 = fresh and leaf.slots.get("#float32") is True
     if name == "cuda":
-        return GPU if on_cpu else PERHAPS
+        return GPU if on_cpu else ""
     if name in ("half", "double", "bfloat16"):
         return ALWAYS if float32 else ""
     if name != "to":
@@ -99,7 +111,9 @@ def _to(target: Value, on_cpu: bool, float32: bool, node: cst.CSTNode) -> str:
     names = target.names if isinstance(target, Device) else device_names(target)
     if names == ("meta",):
         return ALWAYS
-    if names and on_cpu and all(name is not None and name != "cpu" for name in names):
+    if not on_cpu:
+        return ""  # it was made or moved there before, for all that is known
+    if names and all(name is not None and name != "cpu" for name in names):
         return GPU
     if any(name is not None and name != "cpu" for name in names):
         return PERHAPS

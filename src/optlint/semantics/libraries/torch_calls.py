@@ -232,6 +232,8 @@ def _fresh(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) 
         isinstance(given, Leaf) and not given.fresh
     )
     tensor_moves.note_made(leaf, name, arguments)
+    if name.endswith("Variable"):
+        tensor_moves.note_wrapped(leaf, given)
     return leaf
 
 

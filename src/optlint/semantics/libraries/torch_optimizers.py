@@ -121,18 +121,20 @@ def _faults(
 _HANDED_ON = re.compile(r"param|group|weight|variable|tensor", re.IGNORECASE)
 
 
+def _is_handed(frame: Frame, node: cst.FunctionDef, given: Value) -> bool:
+    """Whether a function got a value by a parameter that is meant for it."""
+    names = (parameter.name.value for parameter in (*node.params.params, *node.params.kwonly_params))
+    return any(_HANDED_ON.search(name) and frame.variables.get(name) is given for name in names)
+
+
 def _asked_at(it: Interpreter, given: Value) -> Site | None:
     """The call, outside the function that builds the optimizer, which chose what it is given."""
     frames = list(it.frames)
     found: Site | None = None
     while len(frames) > 1:
         inner = frames.pop()
-        handed = any(
-            value is given and isinstance(name, str) and _HANDED_ON.search(name)
-            for name, value in inner.variables.items()
-        )
         node = inner.variables.get("#node")
-        if node is None or not handed or isinstance(node, cst.Lambda):
+        if not isinstance(node, cst.FunctionDef) or not _is_handed(inner, node, given):
             break
         statement = frames[-1].statement
         if not isinstance(statement, cst.BaseSmallStatement):
@@ -149,9 +151,7 @@ def _untouched(owner: Optimizer) -> bool:
     groups = owner.groups.groups
     if view.items.open or len(view.items.values) != len(groups):
         return False
-    lists = [
-        entry.entries.values.get("params") for entry in view.items.values if isinstance(entry, DictObj)
-    ]
+    lists = [entry.entries.values.get("params") for entry in view.items.values if isinstance(entry, DictObj)]
     return len(lists) == len(groups) and all(
         isinstance(given, Container) and given.items is group.params
         for given, group in zip(lists, groups, strict=True)

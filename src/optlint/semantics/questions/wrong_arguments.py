@@ -14,7 +14,7 @@ from optlint.semantics.libraries import argument_faults
 from optlint.semantics.questions import causes
 from optlint.semantics.questions.telling import argument_text, told, type_name
 from optlint.semantics.site import Site
-from optlint.semantics.values import DictObj, Flow, Instance, Leaf, Method, Optimizer, Value
+from optlint.semantics.values import Container, DictObj, Flow, Instance, Leaf, Method, Optimizer, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -66,11 +66,12 @@ def _refused(run: Run) -> Iterator[WrongArgument]:
             continue
         site = built.asked_at or built.site
         related = _related(site, fault, built.site)
+        text = _told(run, built, fault)
         yield WrongArgument(
             site,
-            _kind(fault),
+            _kind(fault, text),
             built.optimizer.cls_name,
-            _told(run, built, fault),
+            text,
             type_name(fault.value),
             fault.element,
             False,
@@ -99,7 +100,9 @@ def _first(faults: Iterable[events.ArgumentFault]) -> events.ArgumentFault | Non
     return next((fault for fault in others if fault.kind not in SILENT), others[0] if others else None)
 
 
-def _kind(fault: events.ArgumentFault) -> str:
+def _kind(fault: events.ArgumentFault, text: str) -> str:
+    if fault.kind == "modules" and text == told(fault.value) and not modules.is_container(fault.value):
+        return "module"
     if fault.kind == "dict" and isinstance(fault.value, DictObj):
         values = fault.value.entries.values.values()
         if any(isinstance(v, Flow) and v.origin and v.origin.operation == ".state_dict()" for v in values):
@@ -115,10 +118,14 @@ def _told(run: Run, built: events.OptimizerBuilt, fault: events.ArgumentFault) -
     """How to name what is wrong: as the call has it, or by its variable."""
     if fault.kind in ("pair", "state-dict", "no-params", "nested"):
         return fault.made.text() if fault.made is not None else ""
-    whole = fault.kind in ("modules", "text") or _is_outer(built.argument, fault.value)
-    if built.asked_at is None and whole:
+    whole = _is_outer(built.argument, fault.value) or (fault.element and fault.kind in ("modules", "text"))
+    if built.asked_at is None and whole and not _holds_groups(built.argument):
         return argument_text(built.site) or told(fault.value)
-    return told(built.argument if fault.kind == "modules" else fault.value)
+    return told(fault.value)
+
+
+def _holds_groups(given: Value) -> bool:
+    return isinstance(given, Container) and any(isinstance(value, DictObj) for value in given.items.values)
 
 
 def _related(site: Site, fault: events.ArgumentFault, built: Site) -> tuple[tuple[Site, str], ...]:
@@ -139,7 +146,7 @@ def _refused_groups(run: Run) -> Iterator[WrongArgument]:
         holders = _built(run, added.optimizer)
         yield WrongArgument(
             added.site,
-            _kind(fault),
+            _kind(fault, told(fault.value)),
             added.optimizer.cls_name,
             told(fault.value) or argument_text(added.site),
             type_name(fault.value),
