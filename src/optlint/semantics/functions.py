@@ -32,6 +32,7 @@ from optlint.semantics.values import (
     OneShot,
     Partial,
     Stranger,
+    Text,
     Unknown,
     UserClass,
     Value,
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
 
 #: Calls of the user's functions inside one another that are followed.
 MAX_CALL_DEPTH = 50
-#: How often one function may stand on the call stack before its call is Unknown,
-MAX_RECURSION = 6
-#: and how often where nothing is known of what it is given: further calls would do the same once more.
+#: How often one function may stand on the call stack where what it is given is known; deeper, the run ends.
+MAX_RECURSION = 16
+#: How often where some of it is not known; its call is Unknown then.
+MAX_OPEN_RECURSION = 6
+#: How often where nothing but text is known of it: further calls would do the same once more.
 MAX_BLIND_RECURSION = 2
 
 _CACHES = re.compile(r"(?:functools\.)?(?:lru_cache|cache)\b")
@@ -165,10 +168,11 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     known = _cached_under(function, arguments, receiver)
     if known in function.slots:
         return function.slots[known]  # type: ignore[no-any-return]
-    most = MAX_BLIND_RECURSION if stack and _is_blind(arguments) else MAX_RECURSION
-    if len(it.frames) > MAX_CALL_DEPTH or stack >= most:
+    if stack and stack >= _recursion(arguments):
         constructors.doubt(it, receiver)
         return calls.unknown_call(it, arguments, receiver or UNKNOWN)
+    if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
+        it.give_up()
     it.step()
     it.entered.add(function.node)
     if it.root_class is not None and function.owner is it.root_class and _is_placeholder(function):
@@ -239,10 +243,18 @@ def _cached_under(function: Function, arguments: Arguments, receiver: Value | No
     return f"#called with {arguments.positional!r} {sorted(arguments.keywords.items())!r}"
 
 
-def _is_blind(arguments: Arguments) -> bool:
-    """Whether there are arguments and nothing is known of any."""
+def _recursion(arguments: Arguments) -> int:
+    """How often a function that is given these may stand on the stack."""
     values = arguments.all_values()
-    return bool(values) and all(isinstance(value, Unknown) and not value.taint for value in values)
+    unknown = [value for value in values if isinstance(value, Unknown) and not value.taint]
+    if not unknown:
+        return MAX_RECURSION + 1 if values else MAX_OPEN_RECURSION
+    text = [value for value in values if isinstance(value, Text) or _is_string(value)]
+    return MAX_BLIND_RECURSION if len(unknown) + len(text) == len(values) else MAX_OPEN_RECURSION
+
+
+def _is_string(value: Value) -> bool:
+    return isinstance(value, Const) and isinstance(value.value, str)
 
 
 def _is_placeholder(function: Function) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import libcst as cst
 
@@ -57,7 +57,7 @@ MAX_WORK = 250_000
 
 
 class BudgetExceeded(Exception):
-    """The run was longer than it may be (``MAX_STEPS``, ``roots.MAX_SIDE_STEPS``, ``MAX_WORK``)."""
+    """The run was longer or deeper than it may be (``MAX_STEPS``, ``MAX_WORK``, ``functions.MAX_CALL_DEPTH``)."""
 
 
 class Interpreter:
@@ -124,6 +124,10 @@ class Interpreter:
         self.steps += 1
         if self.steps > self.max_steps or self.heap.work > MAX_WORK:
             raise BudgetExceeded
+
+    def give_up(self) -> NoReturn:
+        """End the run: what would follow rests on something that is not followed."""
+        raise BudgetExceeded
 
     def site(self, node: cst.CSTNode) -> Site:
         """The place of a node of the code being executed."""
