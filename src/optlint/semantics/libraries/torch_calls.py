@@ -31,8 +31,8 @@ from optlint.semantics.values import (
     Items,
     Leaf,
     LibraryClass,
-    Scheduler,
     Origin,
+    Scheduler,
     Unknown,
     UserClass,
     Value,
@@ -262,6 +262,7 @@ def _parameter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Leaf
         tensor_calls.note_copy(leaf, source)
     tensor_moves.note_wrapped(leaf, data)
     identity.born(it, leaf)
-    if isinstance(data, Leaf) and data.fresh and "#given" not in data.slots:
+    # Of numbers, not of data; where only the size is not known, its dimensions are.
+    if isinstance(data, Leaf) and data.fresh and ("#given" not in data.slots or data.ndim is not None):
         forwards.note_made(it, leaf, node)
     return leaf

@@ -31,6 +31,7 @@ from optlint.semantics.values import (
 )
 
 if TYPE_CHECKING:
+    from optlint.semantics.frame import Frame
     from optlint.semantics.interpreter import Interpreter
 
 LIBRARY_OBJECTS = {
