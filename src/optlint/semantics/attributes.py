@@ -263,6 +263,8 @@ def _optimizer_attribute(it: Interpreter, owner: Optimizer, name: str) -> Value:
         return view
     if name == "state":
         return UNKNOWN
+    if name in ("optimizer", "_optimizer"):
+        return owner  # what a trainer's wrapper gives to hooks wraps the optimizer itself
     return Method(owner, name)
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from optlint.semantics import attributes, events, modules
 from optlint.semantics.modules import NamedParameter
 from optlint.semantics.questions import causes
+from optlint.semantics.questions.chronicle import chronicle
 from optlint.semantics.questions.participation import participants, trains
+from optlint.semantics.registration_events import MadeInForward
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, LibraryClass
 
@@ -43,8 +45,10 @@ def left_out(run: Run) -> Iterator[LeftOut]:
         return
     loaded = run.loaded()
     other = causes.explained(run)
+    # What a forward makes for its own use is the matter of another question.
+    temporary = {id(event.made) for event in run.of(MadeInForward)}
     for model in run.root_models:
-        if model.slots.get("#escaped") or model.slots.get("#copied") or model.slots.get("#pretrained"):
+        if id(model) in temporary or model.slots.get("#escaped") or model.slots.get("#copied") or model.slots.get("#pretrained"):
             continue
         if attributes.user_method(model, "parameters") or attributes.user_method(model, "named_parameters"):
             continue  # the class says itself which parameters count
@@ -79,6 +83,7 @@ def _part_left_out(
         if trains(run, entry)
         and entry.leaf in reached
         and (entry.leaf.slots.get("#unfrozen") is True or entry.leaf not in run.loaded_leaves)
+        and not _released_for_a_look(run, entry.leaf)
     ]
     if not guilty or _feature_extraction(run, model, held, missing):
         return None
@@ -92,6 +97,19 @@ def _part_left_out(
     made = tuple((name, site) for name, site in _made(guilty, names) if site is not None)
     return LeftOut(
         built.site, built.optimizer.cls_name, run.class_name(model), run.name_of(model), names, made
+    )
+
+
+def _released_for_a_look(run: Run, leaf: Leaf) -> bool:
+    """Whether a parameter was unfrozen when the last step had been taken: its gradient is wanted, no training."""
+    if leaf.slots.get("#unfrozen") is not True or not any(run.of(events.OptimizerStepped)):
+        return False
+    history = run.ask(chronicle)[0]
+    released = [e for e in run.of(events.FlagSet) if e.wanted is True and leaf in e.leaves]
+    return not any(
+        history.trained_after(history.place(event), frozenset({leaf}), built.optimizer)
+        for event in released
+        for built in run.optimizers
     )
 
 
