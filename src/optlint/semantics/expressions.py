@@ -573,7 +573,7 @@ def _loop(
     items = iteration.take(it, taken)
     it.reader = reader
     values: list[Value] = []
-    more, many = items.open, items.many
+    more, many = items.open or len(items.values) > iteration.MAX_ROUNDS, items.many
     for value in items.values[: iteration.MAX_ROUNDS]:
         uncertain = isinstance(value, Choice) and ABSENT in value.options
         assignment.assign(it, clause.target, truth.without_absent(value))

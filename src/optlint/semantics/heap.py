@@ -5,10 +5,10 @@ Every variable, attribute and container content lives in some dictionary and is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from optlint.semantics.values import ABSENT, Entries, Items, Value, join_values
+from optlint.semantics.values import ABSENT, Entries, Items, Obj, Unknown, Value, join_values, options
 
 Cell = tuple[int, str]
 #: What a stretch of execution wrote: cell → (dictionary, key, value now).
@@ -16,9 +16,13 @@ Changes = dict[Cell, tuple[dict[str, Any], str, Any]]
 
 
 class Heap:
-    """The undo log. A mark is a length of it."""
+    """The undo log. A mark is a length of it.
 
-    def __init__(self) -> None:
+    ``let_go`` is told of objects that were among too many alternatives and are no longer known under their name.
+    """
+
+    def __init__(self, let_go: Callable[[Sequence[Value]], object]) -> None:
+        self._let_go = let_go
         self._trail: list[tuple[dict[str, Any], str, Any]] = []
         #: What joining branches has cost so far; large containers that differ in many branches are what is slow.
         self.work = 0
@@ -77,13 +81,19 @@ class Heap:
                 self.set(store, key, value)
             return
         cells: Changes = {}
+        lost: list[Value] = []
         for arm in arms:
             cells.update(arm)
         for cell, (store, key, _) in cells.items():
             before = store.get(key, ABSENT)
             values = [arm[cell][2] if cell in arm else before for arm in arms]
             self.work += _size(values[0]) + 1
-            self.set(store, key, _join(values))
+            joined = _join(values)
+            self.set(store, key, joined)
+            if type(joined) is Unknown:
+                lost += [option for value in values for option in options(value) if isinstance(option, Obj)]
+        if lost:
+            self._let_go(lost)
 
 
 def _join(values: list[Any]) -> Any:

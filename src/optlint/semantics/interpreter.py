@@ -14,6 +14,7 @@ import libcst as cst
 
 from optlint.semantics import (
     assignment,
+    calls,
     constructors,
     expressions,
     functions,
@@ -69,7 +70,7 @@ class Interpreter:
         self.project = project
         self.extra_optimizers = extra_optimizers
         self.extra_modules = extra_modules
-        self.heap = Heap()
+        self.heap = Heap(lambda lost: calls.escape(self, lost))
         self.listings = modules.Listings(self.heap)
         self.events: list[Event] = []
         self.namespaces: dict[str, Namespace] = {}
@@ -397,7 +398,7 @@ class Interpreter:
         steps = reading.Steps(self, value) if isinstance(value, OneShot) else None
         items = steps.items if steps is not None else iteration.take(self, value)
         self.reader = None
-        rounds = iteration.rounds(items)
+        rounds = iteration.rounds(self, items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
         live = True

@@ -32,8 +32,8 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
-#: Longer containers are followed for this many elements only.
-MAX_ROUNDS = 600
+#: A loop over more known elements ends the run; a comprehension gives an open container.
+MAX_ROUNDS = 2_000
 #: ``range(n)`` of a known n up to this is unrolled; training loops reach a fixed point long before.
 MAX_RANGE = 24
 #: Rounds of a loop over something of unknown length: two show what is carried from one to the next.
@@ -134,12 +134,14 @@ def _instance_items(it: Interpreter, instance: Instance) -> Items:
     return Items((element,) * UNKNOWN_ROUNDS, True, many=True)
 
 
-def rounds(items: Items) -> tuple[Value, ...]:
+def rounds(it: Interpreter, items: Items) -> tuple[Value, ...]:
     """The elements that a ``for`` runs over, one round each."""
     values = tuple(element for element in items.values if element is not ABSENT)
     if items.open and not items.many:
         values += (Choice((UNKNOWN, ABSENT)),)
-    return values[:MAX_ROUNDS]
+    if len(values) > MAX_ROUNDS:
+        it.give_up()
+    return values
 
 
 def is_repetition(value: Value) -> bool:

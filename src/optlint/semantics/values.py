@@ -583,7 +583,8 @@ def join_values(values: Iterable[Value]) -> Value:
     if blurred is not None:
         return blurred
     if len(found) > MAX_OPTIONS:
-        return Unknown()
+        leaves = frozenset(option for option in found if isinstance(option, Leaf))
+        return Unknown(leaves.union(*map(reaching_leaves, found)))
     return Choice(tuple(found))
 
 

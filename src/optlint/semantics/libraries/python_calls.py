@@ -140,10 +140,13 @@ def _dict(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         if isinstance(value, DictObj):
             containers.extend(it, result, value)
             continue
-        for pair in iteration.take(it, value).values:
+        items = iteration.take(it, value)
+        for pair in items.values:
             parts = iteration.unpacked(it, pair, 2, None)
             if len(parts) == 2:
                 containers.set_item(it, result, parts[0], parts[1])
+        if items.open:
+            it.heap.set(result.slots, "entries", Entries(result.entries.values, True))
     return result
 
 
@@ -788,8 +791,10 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         container.slots["items"] = Items(tuple(copied(v, memo) for v in items.values), items.open, items.many)
         return container
     if isinstance(value, DictObj):
+        table = memo[id(value)] = type(value)(Entries({}, True), value.site)
         entries = {key: copied(v, memo) for key, v in value.entries.values.items()}
-        return type(value)(Entries(entries, value.entries.open), value.site)
+        table.slots["entries"] = Entries(entries, value.entries.open)
+        return table
     if isinstance(value, Choice):
         return join_values([copied(option, memo) for option in value.options])
     if isinstance(value, (Optimizer, OneShot)):
