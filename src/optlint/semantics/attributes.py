@@ -16,12 +16,13 @@ from optlint.semantics import (
     gradients,
     identity,
     imports,
+    missed_flags,
     modules,
+    unseen_parts,
 )
 from optlint.semantics.libraries import tensor_ops
 from optlint.semantics.values import (
     ABSENT,
-    FALSE,
     NONE,
     UNKNOWN,
     Arguments,
@@ -290,6 +291,7 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
     elif isinstance(owner, Leaf):
         _set_leaf_attribute(it, owner, name, value, node)
     elif isinstance(owner, Flow):
+        missed_flags.attribute_set(it, owner, name, value, node)
         it.record(events.TensorMarked(it.site(node), bool(it.conditional), owner, name))
     elif isinstance(owner, (UserClass, Namespace)):
         it.heap.set(owner.slots, name, value)
@@ -311,9 +313,8 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
 
         if name == "trainable":
             keras_trainable.release_unknown(it, value)
-        parts = (Instance, Leaf) if name != "requires_grad" else (Value,)
-        if value != FALSE and any(isinstance(option, parts) for option in options(value)):
-            it.record(events.UnknownChanged(it.site(node), bool(it.conditional)))
+        unseen_parts.attribute_set(it, owner, name, value, node)
+        missed_flags.attribute_set(it, owner, name, value, node)
         keras_trainable.kept_by_unknown(it, value)
 
 
@@ -334,6 +335,13 @@ def set_instance_attribute(
         return
     if name == "data" and families.is_module(it, owner):
         return
+    if name == "requires_grad" and unseen_parts.is_part(owner):
+        flags: list[tuple[Leaf, bool | None]] = [
+            (entry.leaf, None) for entry in modules.parameters(it, owner).parameters
+        ]
+        set_requires_grad(it, flags, node)  # it may be a parameter
+    if class_attribute(owner.cls, "__setattr__") is None:
+        missed_flags.attribute_set(it, owner, name, value, node)
     constructors.note_set(it, owner, name, value, it.site(node))
     constructors.note_replaced(it, owner, name, value, node)
     identity.put(it, owner, name, value)
@@ -363,5 +371,7 @@ def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, n
         it.record_hand_update(owner, node)
     elif name == "grad":
         gradients.doubt_leaf(it, owner)
+    else:
+        missed_flags.attribute_set(it, owner, name, value, node)
     if name == "grad" and value != NONE:
         it.record(events.GradientRead(it.site(node), bool(it.conditional), owner))

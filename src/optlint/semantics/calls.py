@@ -22,6 +22,7 @@ from optlint.semantics import (
     idle,
     iteration,
     reading,
+    unseen_parts,
 )
 from optlint.semantics.libraries import (
     frameworks,
@@ -495,7 +496,7 @@ def _call_on_unknown(
     if taken is not None:
         return taken
     if name.startswith(_UNFREEZES) and FALSE not in values:
-        it.record(events.UnknownChanged(it.site(node), bool(it.conditional)))
+        unseen_parts.changed(it, receiver, node)
     if name in _HARMLESS_METHODS:
         handed.note(it, values)
         return expressions.opaque(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import enumerations, events, families, identity, modules
+from optlint.semantics import enumerations, events, families, identity, modules, unseen_parts
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
@@ -213,7 +213,7 @@ def _module_element(it: Interpreter, instance: Instance, key: Value) -> Value:
         method = attributes.user_method(instance, "__getitem__")
         if method is not None:
             return calls.call_method_value(it, instance, method, Arguments((key,)))
-        return Unknown(modules.reachable_leaves(it, instance))
+        return Unknown(modules.reachable_leaves(it, instance), module=unseen_parts.is_part(instance))
     named = modules.elements(instance)
     many = instance.slots.get("#many", False) is not False
     values = tuple(value for _, value in named)
@@ -247,8 +247,7 @@ def set_item(it: Interpreter, container: Value, key: Value, value: Value) -> Non
         _set_module_element(it, container, key, value)
     elif isinstance(container, (Unknown, Method, External)):
         keras_trainable.kept_by_unknown(it, value)
-        if it.frame.statement is not None and any(isinstance(o, (Instance, Leaf)) for o in options(value)):
-            it.record(events.UnknownChanged(it.site(it.frame.statement), bool(it.conditional)))
+        unseen_parts.element_set(it, container, value)
 
 
 def _set_in_owner(it: Interpreter, table: DictObj, name: Any, value: Value) -> None:

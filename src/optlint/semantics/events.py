@@ -229,6 +229,23 @@ class FlagSet(Event):
 
 
 @dataclass(frozen=True)
+class FlagMissed(Event):
+    """Something was written that looks as if it set the flag of ``target``, and does not.
+
+    ``name``: the attribute; ``wanted``: what it was to be; ``how``: an attribute of a ``module``, a ``tensor``, a
+    ``copy`` of a tensor or a layer of ``keras``, a ``method`` that is overwritten, a ``comparison``, or a
+    ``reference`` to a method; ``own``: by a method of the target; ``constructing``: by its constructor.
+    """
+
+    target: Value
+    name: str
+    wanted: bool | None
+    how: str
+    own: bool
+    constructing: bool
+
+
+@dataclass(frozen=True)
 class UnknownChanged(Event):
     """Something that is not known may have been unfrozen, or may have got a module; it may be part of any model."""
 

@@ -23,6 +23,7 @@ from optlint.semantics import (
     imports,
     iteration,
     loading,
+    missed_flags,
     modules,
     reading,
     truth,
@@ -39,6 +40,7 @@ from optlint.semantics.values import (
     Const,
     External,
     Function,
+    Instance,
     Leaf,
     Namespace,
     OneShot,
@@ -104,6 +106,8 @@ class Interpreter:
         #: What is known to have happened to objects that are not known.
         self.doubts: dict[str, Value] = {}
         self._builtins: dict[str, External] = {}
+        #: Models of libraries of whose inside nothing is listed.
+        self.ready_models: list[Instance] = []
         #: Whether this is a branch that no program runs; what it imports is what there is at run time.
         self.for_type_checkers = False
         #: The optimizers of the run and their gradients.
@@ -261,6 +265,7 @@ class Interpreter:
 
     def _expression(self, node: cst.Expr) -> bool:
         value = expressions.evaluate(self, node.value)
+        missed_flags.stated(self, node.value)
         if isinstance(node.value, cst.Attribute):
             constructors.named(self, value, node.value)
             idle.named(self, value, node.value)

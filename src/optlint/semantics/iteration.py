@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from optlint.semantics import enumerations, modules, reading
+from optlint.semantics import enumerations, modules, reading, unseen_parts
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import (
     ABSENT,
@@ -124,7 +124,8 @@ def _instance_items(it: Interpreter, instance: Instance) -> Items:
         return Items(tuple(value for _, value in instance.members()))
     method = attributes.user_method(instance, "__iter__") or attributes.user_method(instance, "__getitem__")
     if method is None:
-        return Items((Unknown(modules.reachable_leaves(it, instance)),) * UNKNOWN_ROUNDS, True, many=True)
+        part = Unknown(modules.reachable_leaves(it, instance), module=unseen_parts.is_part(instance))
+        return Items((part,) * UNKNOWN_ROUNDS, True, many=True)
     if method.name == "__iter__":
         result = calls.call(it, method, Arguments(), method.node)
         if isinstance(result, (Container, OneShot, DictObj)):

@@ -92,6 +92,8 @@ class Unknown(Value):
 
     taint: frozenset[Leaf] = frozenset()
     cuts: frozenset[tuple[Leaf, Cut]] = frozenset()
+    #: It is certainly a module: a part of a library's model.
+    module: bool = field(default=False, compare=False)
 
 
 UNKNOWN = Unknown()

@@ -256,24 +256,24 @@ def frozen_state(it: Interpreter, model: Instance) -> events.FrozenModel | None:
     parts = list(_parts(it, model, 0))
     it.heap.rollback(mark)
     del it.events[recorded:]
-    if _is_frozen(model):
+    if is_frozen(model):
         if not any(part is not None for part in parts) and not isinstance(model.cls, UserClass):
             return None
         return _why(it, model, [model], "model")
     layers = [part for part in parts if part is not None]
-    if not layers or None in parts or not all(map(_is_frozen, layers)):
+    if not layers or None in parts or not all(map(is_frozen, layers)):
         return None
     return _why(it, model, layers, "layers")
 
 
-def _is_frozen(layer: Instance) -> bool:
+def is_frozen(layer: Instance) -> bool:
     return bool(layer.slots.get("trainable") == FALSE)
 
 
 def _frozen_when_built(layer: Instance) -> bool:
     """Whether it was frozen when all its weights were there: then none of them trains, whatever they are."""
     mark = layer.slots.get("#frozen_at")
-    return _is_frozen(layer) and isinstance(mark, FrozenMark) and mark.built
+    return is_frozen(layer) and isinstance(mark, FrozenMark) and mark.built
 
 
 def _can_be_judged(owner: Instance) -> bool:
@@ -346,7 +346,7 @@ def _of_users(it: Interpreter, child: Instance, depth: int) -> Iterator[Instance
 
 
 def _released(parts: Iterator[Instance | None]) -> Iterator[Instance]:
-    return (part for part in parts if part is not None and not _is_frozen(part))
+    return (part for part in parts if part is not None and not is_frozen(part))
 
 
 def _may_hide_weights(cls: Value) -> bool:
@@ -367,7 +367,7 @@ def _of_library(it: Interpreter, child: Instance, depth: int) -> Iterator[Instan
     parts = list(_parts(it, child, depth))
     if None in parts:
         yield None
-    elif _is_frozen(child):
+    elif is_frozen(child):
         yield child
         yield from _released(iter(parts))
     else:

@@ -17,6 +17,7 @@ from optlint.semantics import (
     modules,
     reading,
     truth,
+    unseen_parts,
 )
 from optlint.semantics.libraries import keras_trainable, misused_values, tensor_calls, torch_nn
 from optlint.semantics.libraries.keras_graph import Symbolic
@@ -570,7 +571,7 @@ def _setattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
             if isinstance(option, Instance):
                 it.heap.set(option.slots, "#open", True)
             elif isinstance(option, Unknown):
-                it.record(events.UnknownChanged(it.site(node), bool(it.conditional)))
+                unseen_parts.changed(it, option, node)
             continue
         attributes.set_attribute(it, option, key, value, node)
     return NONE

@@ -129,7 +129,8 @@ def _modules(named: bool, recurse: bool) -> ModuleMethod:
         return OneShot("modules", lambda: modules.module_items(it, owner, named, recurse), it.site(node))
 
     def _library_part(owner: Instance) -> Value:
-        return Unknown(modules_leaves(owner))
+        part = Unknown(modules_leaves(owner), module=True)
+        return Container("tuple", Items((Text((None,)), part))) if named else part
 
     def modules_leaves(owner: Instance) -> frozenset[Leaf]:
         rest = owner.slots.get("*")

@@ -184,6 +184,7 @@ def opaque_model(it: Interpreter, family: str, node: cst.CSTNode) -> Instance:
     model = Instance(LibraryClass(f"optlint.module.{family}"), it.site(node))
     model.slots["*"] = Leaf(model.site, is_parameter=True, requires_grad=True, fresh=False)
     model.slots["#pretrained"] = True
+    it.ready_models.append(model)
     it.record(events.ReadyModelMade(it.site(node), bool(it.conditional), model))
     return model
 

@@ -53,6 +53,7 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.gradless import gradless
     from optlint.semantics.questions.group_edits import edited_groups
     from optlint.semantics.questions.made_in_forward import made_in_forward
+    from optlint.semantics.questions.missed_freezing import missed_freezing
     from optlint.semantics.questions.missing_init import missing_init
     from optlint.semantics.questions.non_leaves import non_leaves
     from optlint.semantics.questions.stale import stale_optimizers
@@ -74,6 +75,7 @@ def _in_order() -> tuple[Question, ...]:
         read_again,
         edited_groups,
         stale_optimizers,
+        missed_freezing,
         everything_frozen,
         unfrozen_too_late,
     )

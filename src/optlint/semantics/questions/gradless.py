@@ -81,7 +81,8 @@ def _of_leaf(run: Run, leaf: Leaf) -> tuple[Site, str, Leaf | None] | None:
         return None
     if leaf.is_parameter:
         frozen_later = any(leaf in event.leaves for event in run.of(events.FlagSet))
-        return None if frozen_later or leaf in _registered(run) else (leaf.site, "parameter", None)
+        elsewhere = not leaf.fresh or leaf in _registered(run)  # inside a library's model, or a model of the user's
+        return None if frozen_later or elsewhere else (leaf.site, "parameter", None)
     return leaf.site, "plain", None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optlint.semantics import events
+from optlint.semantics.questions.missed_freezing import missed_freezing
 from optlint.semantics.site import Site
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ def trained_frozen(run: Run) -> Iterator[events.KerasTrained]:
     """Keras models that were trained while nothing of them could train, once for each place that froze them."""
     if not run.complete:
         return
+    if any(missed.how == "keras" and missed.wanted is True for missed in run.ask(missed_freezing)):
+        return  # what was to release them does not, and is told
     seen: set[Site] = set()
     releases = {event.entry for event in run.of(events.KerasReleased)}
     for event in run.of(events.KerasTrained):
