@@ -43,6 +43,7 @@ class ClaimKind(enum.Enum):
     STILL = "still"
     NO_GRAD = "no-grad"
     MOVES = "moves"
+    SHARED = "shared"
     NOTHING_MOVES = "nothing-moves"
     TRAINS = "trains"
     GRADIENTS_PILE_UP = "gradients-pile-up"

@@ -88,6 +88,9 @@ def _faults_of_path(claim: Claim, seen: Observation) -> Iterator[str]:
         yield f"'{claim}': no instance of {cls} was made (seen: {known})"
     elif not taking_part:
         yield f"'{claim}': no instance of {cls} took part in training"
+    elif claim.kind is ClaimKind.SHARED:
+        if not any(len(found) > 1 and len(set(found)) == 1 for found in matched):
+            yield f"'{claim}': no instance has one tensor in several of these places"
     elif not matched:
         paths = ", ".join(sorted(taking_part[0].tensors))
         yield f"'{claim}': no tensor there (paths: {paths})"

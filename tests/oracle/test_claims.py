@@ -43,6 +43,16 @@ def main():
 main()
 """
 
+SHARED = """
+import torch
+from torch import nn
+
+model = nn.Sequential(*[nn.Linear(3, 3)] * 2, nn.Linear(3, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model(torch.randn(4, 3)).sum().backward()
+optimizer.step()
+"""
+
 EMPTY_GROUP = """
 import torch
 
@@ -129,6 +139,7 @@ HOLD = [
     ("torch", HALF_TRAINED, ["still Net.scale"]),
     ("torch", EMPTY_GROUP, ["nothing-moves", "still Linear.weight"]),
     ("torch", LATENT, ["trains"]),
+    ("torch", SHARED, ["shared Sequential.[01].weight"]),
     ("torch", PILING_UP, ["gradients-pile-up"]),
     ("torch", NO_STEP, ["never-stepped"]),
     ("torch", RAISING, ["raises ValueError: empty parameter list"]),
@@ -150,6 +161,8 @@ DO_NOT_HOLD = [
     ("torch", HALF_TRAINED, "raises ValueError: empty", "it ran to its end"),
     ("torch", EMPTY_GROUP, "trains", "did not move"),
     ("torch", HALF_TRAINED, "gradients-pile-up", "fresh gradients"),
+    ("torch", SHARED, "shared Sequential.*.weight", "one tensor in several"),
+    ("torch", HALF_TRAINED, "shared Net.body.weight", "one tensor in several"),
     ("torch", NO_STEP, "gradients-pile-up", "no optimizer step was seen"),
     ("torch", LATENT, "never-stepped", "1 steps"),
     ("torch", "import torch\ntorch.nn.Linear(2, 2)\n", "trains", "no optimizer step was seen"),
