@@ -557,6 +557,8 @@ def _call_super(
         if isinstance(key, Const) and isinstance(key.value, str):
             identity.put(it, owner, key.value, value)
         return NONE
+    if name == "forward" and isinstance(owner, Instance) and families.is_module(it, owner):
+        return torch_modules.forward(it, owner, arguments, node)
     if isinstance(owner, Instance):
         return _call_instance_method(it, owner, name, arguments, node)
     if name == "__new__" and isinstance(owner, UserClass):
