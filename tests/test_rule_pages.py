@@ -33,7 +33,7 @@ def found_in(source: str, folder: Path) -> list[str]:
 
 def test_the_committed_pages_are_those_of_the_rules() -> None:
     wanted = pages(all_rules())
-    assert {path.name for path in PAGES.glob("*.md")} == set(wanted), REGENERATE
+    assert {path.name for path in PAGES.glob("*.md")} - {"coverage.md"} == set(wanted), REGENERATE
     stale = [name for name, text in wanted.items() if (PAGES / name).read_text(encoding="utf-8") != text]
     assert stale == [], REGENERATE
 

@@ -30,6 +30,8 @@ class OptimizerBuilt(Event):
     optimizer: Optimizer
     argument: Value
     empty: EmptyArgument | None = None
+    #: The models that it was given the parameters of and that have none, if it got nothing else.
+    parameterless: tuple[Instance, ...] = ()
     #: The rounds of loops in which it happens, the innermost last, and whether it certainly does in each such round.
     rounds: tuple[Round, ...] = ()
     each_round: bool = False

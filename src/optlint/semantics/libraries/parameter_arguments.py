@@ -173,12 +173,33 @@ def empty_argument(it: Interpreter, given: Value) -> EmptyArgument | None:
     return None
 
 
+def parameterless(it: Interpreter, given: Value) -> tuple[Instance, ...]:
+    """The models whose parameters an optimizer is given, when they certainly have none and nothing else is given."""
+    if isinstance(given, Container) and given.items.values and not given.items.open:
+        groups = [truth.without_absent(value) for value in given.items.values]
+        inner = [
+            parameterless(it, group.entries.values["params"])
+            for group in groups
+            if isinstance(group, DictObj) and "params" in group.entries.values
+        ]
+        whole = len(inner) == len(groups) and all(inner)
+        return tuple(dict.fromkeys(model for models in inner for model in models)) if whole else ()
+    owner = given.slots.get("#of") if isinstance(given, (OneShot, Container)) else None
+    if not isinstance(owner, Instance) or owner.slots.get("#escaped") or owner.cls is it.root_class:
+        return ()
+    if isinstance(given, OneShot) and (given.kind != "parameters" or given.progress.used_up):
+        return ()
+    listing = modules.parameters(it, owner)
+    nothing = not listing.parameters and not listing.open and not listing.doubtful
+    return (owner,) if nothing else ()
+
+
 def _empty_container(it: Interpreter, given: Container) -> EmptyArgument | None:
     items = given.items
     if items.open:
         return None
     if not items.values:
-        return EmptyArgument("list", given.site)
+        return None if given.slots.get("#of") else EmptyArgument("list", given.site)
     groups = [truth.without_absent(value) for value in items.values]
     if not all(isinstance(group, DictObj) for group in groups):
         return None

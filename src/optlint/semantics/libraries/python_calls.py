@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -109,7 +109,10 @@ def _collect(kind: str) -> Handler:
         if source is not None:
             misused_values.note_iterated(it, source, node)
         items = Items((), arguments.open) if source is None else iteration.take(it, source)
-        return Container(kind, items, it.site(node))
+        collected = Container(kind, items, it.site(node))
+        if isinstance(source, OneShot) and not items.values:
+            collected.slots["#of"] = source.slots.get("#of")
+        return collected
 
     return handler
 
@@ -255,6 +258,8 @@ def _filter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         items = iteration.take(it, source)
         kept: list[Value] = []
         for value in items.values:
+            if test == NONE:
+                misused_values.note_tested(it, value, node)
             answer = truth.truth(_test(it, test, truth.without_absent(value), node))
             if answer is not False:
                 kept.append(value if answer is True else join_values([value, ABSENT]))
@@ -384,22 +389,12 @@ def _any_of(wanted: bool) -> Handler:
         items = steps.items if steps is not None else iteration.take(it, source)
         answers = [_sure(value) for value in items.values]
         if steps is not None:
-            steps.stand(_stops(answers, wanted))
+            steps.stand(reading.stops(answers, wanted))
         if wanted in answers:
             return Const(wanted)
         return UNKNOWN if None in answers or items.open else Const(not wanted)
 
     return handler
-
-
-def _stops(answers: list[bool | None], wanted: bool) -> Iterator[int]:
-    """How many elements may have been read when the answer was found."""
-    for count, answer in enumerate(answers, 1):
-        if answer is not (not wanted):
-            yield count
-        if answer is wanted:
-            return
-    yield END
 
 
 def _sure(value: Value) -> bool | None:

@@ -10,7 +10,13 @@ import libcst as cst
 
 from optlint.semantics import events, gradients, idle, truth
 from optlint.semantics.libraries import argument_faults
-from optlint.semantics.libraries.parameter_arguments import adopt, all_frozen, empty_argument, groups_of
+from optlint.semantics.libraries.parameter_arguments import (
+    adopt,
+    all_frozen,
+    empty_argument,
+    groups_of,
+    parameterless,
+)
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     FALSE,
@@ -23,6 +29,7 @@ from optlint.semantics.values import (
     Groups,
     Instance,
     Items,
+    Leaf,
     LibraryClass,
     Optimizer,
     Unknown,
@@ -67,8 +74,11 @@ def build_optimizer(
         empty = None  # the program expects the error
     checked = checks_empty and not own_step and not it.catching
     faults = _faults(it, name, arguments, given, signature, of_torch) if checked else ()
+    without = () if it.catching else parameterless(it, given)
     groups = groups_of(it, given)
     optimizer = Optimizer(name, groups, site, raises_on_empty=checks_empty)
+    if of_torch:
+        optimizer.slots["#of_torch"] = True
     settings = settings_of(arguments, signature)
     it.heap.set(optimizer.slots, "#settings", settings)
     rounds = it.rounds()
@@ -80,6 +90,7 @@ def build_optimizer(
             optimizer,
             given,
             empty,
+            without,
             rounds,
             always,
             groups=groups,
@@ -112,6 +123,8 @@ def _faults(
     swapped = isinstance(given, Const) and isinstance(given.value, float) and arguments.positional[1:2]
     if swapped and not isinstance(arguments.positional[1], (Const, Unknown)):
         return (events.ArgumentFault("order", arguments.positional[1]),)
+    if isinstance(given, Leaf) and any(isinstance(value, Leaf) for value in arguments.positional[1:2]):
+        return (events.ArgumentFault("starred", given),)
     faults = argument_faults.of_argument(it, given, name, of_torch)
     if arguments.keywords.get("differentiable", FALSE) != FALSE:
         return tuple(fault for fault in faults if fault.kind != "non-leaf")
@@ -180,7 +193,7 @@ def call_optimizer_method(
     if name == "add_param_group":
         added = arguments.get(0, "param_group") or UNKNOWN
         known = owner.raises_on_empty and not it.catching and not arguments.open
-        faults = argument_faults.of_group(it, added) if known else ()
+        faults = argument_faults.of_group(it, added, owner.cls_name, "#of_torch" in owner.slots) if known else ()
         more = groups_of(it, Container("list", Items((added,))))
         groups = owner.groups
         before = groups if _untouched(owner) else Groups((), True)
