@@ -48,11 +48,18 @@ class ClaimKind(enum.Enum):
     TRAINS = "trains"
     GRADIENTS_PILE_UP = "gradients-pile-up"
     NEVER_STEPPED = "never-stepped"
+    STATE_LOST = "state-lost"
 
 
 #: Claims about the whole run: no parameter is named.
 _ALONE = frozenset(
-    {ClaimKind.TRAINS, ClaimKind.NOTHING_MOVES, ClaimKind.GRADIENTS_PILE_UP, ClaimKind.NEVER_STEPPED}
+    {
+        ClaimKind.TRAINS,
+        ClaimKind.NOTHING_MOVES,
+        ClaimKind.GRADIENTS_PILE_UP,
+        ClaimKind.NEVER_STEPPED,
+        ClaimKind.STATE_LOST,
+    }
 )
 
 

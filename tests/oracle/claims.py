@@ -35,6 +35,9 @@ def _faults_of(claim: Claim, claims: tuple[Claim, ...], seen: Observation) -> It
     elif claim.kind is ClaimKind.GRADIENTS_PILE_UP:
         if not seen.piled_up:
             yield f"'{claim}': every step found fresh gradients"
+    elif claim.kind is ClaimKind.STATE_LOST:
+        if not seen.state_lost:
+            yield f"'{claim}': no optimizer took over parameters without the state that another had for them"
     elif claim.kind is ClaimKind.TRAINS:
         yield from _faults_of_trains(claims, seen)
     else:

@@ -55,6 +55,8 @@ class Observation:
     #: Backward passes that went through, and whether a step found gradients that an earlier one had used.
     backwards: int = 0
     piled_up: bool = False
+    #: Whether an optimizer stepped parameters for which another one of its class had state that it lacks.
+    state_lost: bool = False
     instances: list[Instance] = field(default_factory=list)
     tensors: list[TensorFate] = field(default_factory=list)
 
@@ -71,6 +73,7 @@ class Observation:
             steps=data["steps"],
             backwards=data["backwards"],
             piled_up=data["piled_up"],
+            state_lost=data["state_lost"],
             instances=[Instance(**instance) for instance in data["instances"]],
             tensors=[TensorFate(**tensor) for tensor in data["tensors"]],
         )

@@ -39,6 +39,8 @@ class TorchObserver:
         self._steps = 0
         self._used: dict[int, Tensor] = {}
         self._piled_up = False
+        self._steppers: dict[int, Optimizer] = {}
+        self._state_lost = False
         self._backwards = 0
         self._found_user_objects = False
 
@@ -67,6 +69,7 @@ class TorchObserver:
             steps=self._steps,
             backwards=self._backwards,
             piled_up=self._piled_up,
+            state_lost=self._state_lost,
             instances=[self._instance(thing, index) for thing in objects],
             tensors=self._fates(tensors),
         )
@@ -90,6 +93,7 @@ class TorchObserver:
         self._remember(_tensors_of(optimizer))
         self._see_gradients()
         self._see_used_gradients(optimizer)
+        self._see_lost_state(optimizer)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         # A closure makes its forward and backward within step(): gradients and modules show up only here.
@@ -129,6 +133,13 @@ class TorchObserver:
         for tensor in _tensors_of(optimizer):
             if tensor.grad is not None and self._used.get(id(tensor)) is tensor.grad:
                 self._piled_up = self._piled_up or bool(tensor.grad.any())
+
+    def _see_lost_state(self, optimizer: Optimizer) -> None:
+        for tensor in _tensors_of(optimizer):
+            before = self._steppers.get(id(tensor))
+            if before is not None and before is not optimizer and type(before) is type(optimizer):
+                self._state_lost = self._state_lost or _age(optimizer, tensor) < _age(before, tensor)
+            self._steppers[id(tensor)] = optimizer
 
     def _count_backwards(self) -> None:
         original = Tensor.backward
@@ -174,6 +185,12 @@ class TorchObserver:
             )
             for tensor in tensors
         ]
+
+
+def _age(optimizer: Optimizer, tensor: Tensor) -> float:
+    """How many steps of a tensor an optimizer remembers; one for those that do not count them."""
+    state = optimizer.state.get(tensor)
+    return float(state.get("step", 1)) if state else 0.0
 
 
 def _own_parameters(thing: Any) -> list[Tensor]:

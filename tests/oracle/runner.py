@@ -135,6 +135,7 @@ def _merged(observations: list[Observation]) -> Observation:
         merged.steps += seen.steps
         merged.backwards += seen.backwards
         merged.piled_up = merged.piled_up or seen.piled_up
+        merged.state_lost = merged.state_lost or seen.state_lost
         merged.instances += seen.instances
         merged.tensors += seen.tensors
     return merged

@@ -131,6 +131,16 @@ for _ in range(2):
     train_step(tf.ones((8, 3)))
 """
 
+REBUILT = """
+import torch
+
+model = torch.nn.Linear(3, 2)
+for _ in range(2):
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(4, 3)).pow(2).mean().backward()
+    optimizer.step()
+"""
+
 RAISING = "raise ValueError('optimizer got an empty parameter list')\n"
 
 HOLD = [
@@ -142,6 +152,7 @@ HOLD = [
     ("torch", SHARED, ["shared Sequential.[01].weight"]),
     ("torch", PILING_UP, ["gradients-pile-up"]),
     ("torch", NO_STEP, ["never-stepped"]),
+    ("torch", REBUILT, ["state-lost", "moves Linear.weight"]),
     ("torch", RAISING, ["raises ValueError: empty parameter list"]),
     ("keras", FROZEN_FIRST, ["still Sequential.layers.0.kernel", "moves Sequential.layers.1.*"]),
     ("keras", FROZEN_FIRST, ["trains"]),
@@ -165,6 +176,7 @@ DO_NOT_HOLD = [
     ("torch", HALF_TRAINED, "shared Net.body.weight", "one tensor in several"),
     ("torch", NO_STEP, "gradients-pile-up", "no optimizer step was seen"),
     ("torch", LATENT, "never-stepped", "1 steps"),
+    ("torch", HALF_TRAINED, "state-lost", "no optimizer took over"),
     ("torch", "import torch\ntorch.nn.Linear(2, 2)\n", "trains", "no optimizer step was seen"),
     ("torch", "import torch\ntorch.nn.Linear(2, 2)\n", "still Linear.weight", "no optimizer step was seen"),
     ("torch", RAISING, "raises ValueError: something else", "empty parameter list"),
