@@ -178,7 +178,7 @@ class _Walk:
 
 def _piece(name: str, many: bool, inside_library: bool) -> str | int | None:
     """What is known of one part of a parameter's name: ``0`` for any number, None for any text."""
-    if name == "*":
+    if name in ("*", "**"):  # a parameter, or a part, of which the name is not known
         return None
     if name.startswith("<"):  # an element of a container
         index = name[1:-1]

@@ -88,6 +88,8 @@ def initialise(
     elif known is not None and known.startswith("peft."):
         for key, value in arguments.keywords.items():
             it.heap.set(owner.slots, key, value)
+        if arguments.open or arguments.positional:
+            it.heap.set(owner.slots, "#open", True)
     return known is not None
 
 
