@@ -251,7 +251,8 @@ def _tensor_attribute(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.
 
 def _optimizer_attribute(it: Interpreter, owner: Optimizer, name: str) -> Value:
     if name == "param_groups":
-        view = owner.slots.get("#param_groups")
+        # Looked at in a branch first, it is there on the other ways as well.
+        view = next(iter(options(owner.slots.get("#param_groups", ABSENT))), None)
         if not isinstance(view, Container):
             groups = tuple(
                 DictObj(

@@ -12,6 +12,7 @@ from optlint.semantics import iteration, modules, truth
 from optlint.semantics.events import EmptyArgument
 from optlint.semantics.values import (
     ABSENT,
+    UNKNOWN,
     Choice,
     Const,
     Container,
@@ -115,12 +116,16 @@ def _tensor(value: Value) -> Value:
 def optimizer_leaves(optimizer: Optimizer) -> tuple[set[Leaf], bool]:
     """What ``held_leaves`` says of an optimizer's groups, with what the program wrote into ``param_groups``."""
     held, more = held_leaves(optimizer.groups)
-    view = optimizer.slots.get("#param_groups")
-    for group in view.items.values if isinstance(view, Container) else ():
-        params = group.entries.values.get("params") if isinstance(group, DictObj) else None
-        if isinstance(params, Container):
-            added, unknown = held_leaves(Groups((Group(_tensors(params.items)),)))
-            held, more = held | added, more or unknown
+    for view in options(optimizer.slots.get("#param_groups", ABSENT)):
+        if not isinstance(view, Container):
+            return held, True
+        more = more or view.items.open
+        for group in (option for element in view.items.values for option in options(element)):
+            given = group.entries.values.get("params", UNKNOWN) if isinstance(group, DictObj) else UNKNOWN
+            for params in options(given):
+                items = _tensors(params.items) if isinstance(params, Container) else Items((), True)
+                added, unknown = held_leaves(Groups((Group(items),)))
+                held, more = held | added, more or unknown
     return held, more
 
 
