@@ -99,7 +99,8 @@ _HARMLESS_PREFIXES = (
 _BYSTANDERS = (
     "torch.optim.swa_utils.AveragedModel", "torch_ema.Exp", "ema_pytorch.EMA", "timm.utils.ModelEma",
     "timm.utils.model_ema.ModelEma", "torch_lr_finder.LRFinder", "torch.utils.tensorboard.SummaryWriter",
-    "torch.utils.tensorboard.writer.SummaryWriter", "tensorboardX.SummaryWriter",
+    "torch.utils.tensorboard.writer.SummaryWriter", "tensorboardX.SummaryWriter", "ignite.handlers.",
+    "ignite.contrib.", "ignite.metrics.",
 )  # fmt: skip
 _HARMLESS_METHODS = frozenset(
     [
@@ -188,7 +189,8 @@ def _super(it: Interpreter, node: cst.Call) -> Value:
     scope = frame
     while scope.owner is None and scope.parent is not None and not scope.is_class:
         scope = scope.parent
-    after, receiver = scope.owner, scope.receiver
+    after: Value | None = scope.owner
+    receiver = scope.receiver
     if node.args:
         first = expressions.evaluate(it, node.args[0].value)
         after = first if isinstance(first, (UserClass, External)) else _library_class(first)
@@ -363,8 +365,21 @@ def is_harmless(name: str) -> bool:
     return name.startswith(_HARMLESS_PREFIXES) or name in ("builtins.print", "builtins.str", "builtins.repr")
 
 
+def _set_past_the_module(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> bool:
+    """``object.__setattr__(self, "layer", …)``; False where it is not known what is set."""
+    if len(arguments.positional) != 3:
+        return False
+    owner, key, value = arguments.positional
+    if not isinstance(owner, Instance) or not isinstance(key, Const) or not isinstance(key.value, str):
+        return False
+    attributes.set_plain(it, owner, key.value, value, node)
+    return True
+
+
 def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
     """Call something of a library by its qualified name."""
+    if name == "builtins.object.__setattr__" and _set_past_the_module(it, arguments, node):
+        return NONE
     if name.endswith(".__init__") and arguments.positional and isinstance(arguments.positional[0], Instance):
         rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
         base = name.removesuffix(".__init__")
@@ -432,6 +447,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
             return own
         if method.name == "extend" and arguments.positional:
             misused_values.note_iterated(it, arguments.positional[0], node)
+        if method.name in ("remove", "index", "count") and arguments.positional:
+            misused_values.note_compared(it, arguments.positional[0], receiver, node)
         before = receiver.items.values
         result = containers.call_list_method(it, receiver, method.name, arguments)
         containers.note_added(it, receiver, before, node)
