@@ -74,6 +74,9 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
             continue
         before = containers.contents(option) if isinstance(option, (Container, DictObj)) else ()
         containers.set_item(it, option, key, value)
+        module = option.slots.get("#dict of") if isinstance(option, DictObj) else None
+        if isinstance(module, Instance) and isinstance(key, Const) and isinstance(key.value, str):
+            attributes.set_plain(it, module, key.value, value, node)  # `self.__dict__[name] = …`
         containers.note_added(it, option, before, node)
     write_into(it, owner, [value], node.value)
 

@@ -21,6 +21,7 @@ from optlint.semantics import (
     unseen_parts,
 )
 from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.registration_events import MadeInForward
 from optlint.semantics.values import (
     ABSENT,
     NONE,
@@ -57,6 +58,20 @@ from optlint.semantics.values import (
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
+
+
+#: Slots of what is set past ``nn.Module.__setattr__`` (``self.__dict__[name] = …``), and of cached properties.
+PLAIN = "#plain "
+CACHED = "#cached "
+
+
+def set_plain(it: Interpreter, owner: Instance, name: str, value: Value, node: cst.CSTNode) -> None:
+    """Set an attribute without telling ``nn.Module``: nothing is registered."""
+    it.heap.set(owner.slots, f"{PLAIN}{name}", value)
+    constructing = any(f.name == "__init__" and f.receiver is owner for f in it.frames)
+    it.record(
+        events.AttributeSet(it.site(node), bool(it.conditional), owner, f"{PLAIN}{name}", value, constructing)
+    )
 
 
 def class_attribute(cls: Value, name: str, after: Value | None = None) -> Value | None:
@@ -158,6 +173,8 @@ def _super_attribute(it: Interpreter, owner: Super, name: str) -> Value:
 def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CSTNode) -> Value:
     """An attribute of an instance: its own, its class's, one that the library gives, else Unknown."""
     value = owner.slots.get(name)
+    if value is None:
+        value = owner.slots.get(f"{PLAIN}{name}")
     if value is not None and value is not ABSENT:
         if isinstance(value, Choice) and ABSENT in value.options:
             fallback = class_attribute(owner.cls, name)
@@ -175,7 +192,9 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
         return given
     if name == "__dict__":
         # A module's tables (`_modules`, …) are in it, too.
-        return DictObj(Entries(dict(owner.members()), owner.open or families.is_module(it, owner)))
+        table = DictObj(Entries(dict(owner.members()), owner.open or families.is_module(it, owner)))
+        table.slots["#dict of"] = owner
+        return table
     if name in _MODULE_TABLES and families.is_module(it, owner):
         return _module_table(it, owner, name)
     if isinstance(owner.cls, LibraryClass) or owner.cls.library_bases() or name in _OBJECT_METHODS:
@@ -213,9 +232,25 @@ def _module_table(it: Interpreter, owner: Instance, name: str) -> Value:
     return table
 
 
+def _cached(it: Interpreter, owner: Instance, name: str, member: Function) -> Value:
+    """A ``cached_property``: an iterator or module is the same one each time; anything else may be made anew."""
+    kept = owner.slots.get(f"{CACHED}{name}")
+    if isinstance(kept, (OneShot, Instance)):
+        return kept
+    recorded = len(it.events)
+    made = functions.invoke(it, member, Arguments(), owner)
+    if isinstance(made, (OneShot, Instance)):
+        it.heap.set(owner.slots, f"{CACHED}{name}", made)
+        # Made once, whatever asks for it first.
+        it.events[recorded:] = [e for e in it.events[recorded:] if not isinstance(e, MadeInForward)]
+    return made
+
+
 def _bound(it: Interpreter, owner: Instance, name: str, member: Function) -> Value:
     names = functions.decorator_names(member)
-    if "property" in names or "cached_property" in names:
+    if "cached_property" in names:
+        return _cached(it, owner, name, member)
+    if "property" in names:
         return functions.invoke(it, member, Arguments(), owner)
     if "staticmethod" in names:
         return member

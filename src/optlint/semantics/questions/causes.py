@@ -52,6 +52,7 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.frozen import everything_frozen
     from optlint.semantics.questions.gradless import gradless
     from optlint.semantics.questions.group_edits import edited_groups
+    from optlint.semantics.questions.hidden_modules import hidden_modules
     from optlint.semantics.questions.made_in_forward import made_in_forward
     from optlint.semantics.questions.missed_freezing import missed_freezing
     from optlint.semantics.questions.missing_init import missing_init
@@ -68,6 +69,7 @@ def _in_order() -> tuple[Question, ...]:
         unregistered_modules,
         unregistered_parameters,
         turned_parameters,
+        hidden_modules,
         made_in_forward,
         wrong_arguments,
         non_leaves,
