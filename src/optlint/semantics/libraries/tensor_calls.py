@@ -85,8 +85,7 @@ def call_method(
     if name == "requires_grad_":
         return _requires_grad(it, owner, arguments, node)
     if name in tensor_ops.DETACHING_METHODS:
-        cut = expressions.detached if name.startswith("detach") else expressions.cut
-        return cut(it, owner, Cut("detach", it.site(node), f".{name}()"))
+        return _detached(it, owner, name, node)
     if name in tensor_ops.SHAPE_METHODS:
         return _shape(owner, name)
     if name in _SAMPLES or name in tensor_ops.NON_DIFFERENTIABLE_METHODS:
@@ -107,6 +106,17 @@ def call_method(
     if name in tensor_ops.NON_LEAF_METHODS:
         return expressions.result_of(it, values, node, f".{name}()")
     return expressions.flow(it, values)
+
+
+def _detached(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.CSTNode) -> Value:
+    """The values without the graph: as a tensor (``detach``), or as numbers or an array."""
+    where = Cut("detach", it.site(node), f".{name}()")
+    if name.startswith("detach"):
+        return expressions.detached(it, owner, where)
+    result = expressions.cut(it, owner, where)
+    if not isinstance(result, Flow):
+        return result
+    return Flow(result.deps, result.cuts, result.alias, None, Origin(where.site, where.text))
 
 
 def _marked(it: Interpreter, tensor: Leaf | Flow, name: str, node: cst.CSTNode) -> None:
@@ -175,7 +185,7 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
             owner.fresh = True  # whatever it is made of, a constructor that wants its gradient means a weight
         attributes.set_requires_grad(it, [(owner, known if isinstance(known, bool) else None)], node)
         return owner
-    if owner.deps or wanted == FALSE:
+    if any(leaf.requires_grad is not False for leaf in owner.deps) or wanted == FALSE:
         return owner
     _marked(it, owner, "requires_grad", node)
     leaf = Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not owner.cuts)
