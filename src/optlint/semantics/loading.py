@@ -24,7 +24,7 @@ MAX_MODULE_STEPS = 10_000
 MAX_LOADING_STEPS = 60_000
 
 #: Decorators that put what they decorate into a table: they run when the module does.
-_REGISTERS = re.compile(r"@[\w.]*regist", re.IGNORECASE)
+_REGISTERS = re.compile(r"@[\w.]*regist|@\w+\.on\(", re.IGNORECASE)
 
 
 class Lazy(Obj):

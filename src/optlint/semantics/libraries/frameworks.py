@@ -13,6 +13,7 @@ import libcst as cst
 from optlint.semantics import families
 from optlint.semantics.libraries import (
     accelerators,
+    ignite,
     lightning,
     lightning_callbacks,
     lightning_modules,
@@ -56,7 +57,7 @@ def kind(owner: Value) -> str | None:
         return None
     if isinstance(owner.cls, LibraryClass):
         name = owner.cls.qualified_name
-        return name if name == _DEEPSPEED else canonical(name)
+        return name if name in (_DEEPSPEED, ignite.ENGINE, ignite.HANDLER) else canonical(name)
     if isinstance(owner.cls, UserClass):
         cached = owner.cls.slots.get("#framework", "")
         if cached == "":
@@ -73,7 +74,17 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
         made = Instance(LibraryClass(known), it.site(node))
         initialise(it, made, name, arguments, node)
         return made
-    return peft.call(it, name, arguments, node) or accelerators.call(it, name, arguments, node)
+    for library in (peft.call, accelerators.call, ignite.call):
+        result = library(it, name, arguments, node)
+        if result is not None:
+            return result
+    return None
+
+
+def decorated(it: Interpreter, decorator: Value, function: Value) -> None:
+    """A function is decorated with an object of a framework, which may keep it to call it later."""
+    if isinstance(decorator, Instance) and kind(decorator) == ignite.HANDLER:
+        ignite.decorate(it, decorator, function)
 
 
 def initialise(
@@ -106,6 +117,8 @@ def get_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CSTNode
         return lightning.get_attribute(it, owner, name)
     if known == TRANSFORMERS_TRAINER:
         return transformers_trainer.get_attribute(it, owner, name)
+    if known == ignite.ENGINE:
+        return ignite.get_attribute(it, owner, name)
     return None
 
 
@@ -120,6 +133,8 @@ def call_method(
         return lightning.call_method(it, owner, name, arguments, node)
     if known == TRANSFORMERS_TRAINER:
         return transformers_trainer.call_method(it, owner, name, arguments, node)
+    if known == ignite.ENGINE:
+        return ignite.call_method(it, owner, name, arguments, node)
     if known == _DEEPSPEED:
         return accelerators.call_engine_method(it, owner, name, arguments, node)
     if peft.is_wrapper(owner):
