@@ -74,14 +74,14 @@ optimizer = optim.Adam(params, lr=1e-3)
 
 
 def _cause(fact: ReadAgain) -> str:
-    name = f"`{fact.iterator}`"
+    name = f"`{fact.iterator}`" if fact.iterator else "the iterator"
     if fact.head:
         first = "the first one is" if fact.head == 1 else f"the first {fact.head} are"
         return f"{first} taken from {name} already"
     if fact.together:
         return f"{name} is used up by the group before"
     if fact.again_and_again:
-        return f"{name} is used up in the first round"
+        return f"{name} is used up {'by the first `in`' if fact.by == 'in' else 'in the first round'}"
     return f"{name} is used up {'where the branch before is taken' if fact.maybe else 'already'}"
 
 
@@ -113,9 +113,19 @@ def _raises(fact: ReadAgain) -> str:
 
 
 def _nothing(fact: ReadAgain) -> str:
+    nothing = _READS_NOTHING.get(fact.by, "this reads nothing")
     if not fact.untrained:
-        return "this reads nothing"
-    return f"this finds nothing, and {_listed(fact.untrained)} never {_train(fact)}"
+        return nothing
+    return f"{nothing}, and {_listed(fact.untrained)} never {_train(fact)}"
+
+
+_READS_NOTHING = {
+    "for": "the loop has no rounds",
+    "comprehension": "this finds nothing",
+    "builtins.sum": "the sum is 0",
+    "builtins.list": "the list is empty",
+    "in": "nothing is found in it any more",
+}
 
 
 _EFFECTS = {
@@ -150,6 +160,8 @@ def _where(fact: ReadAgain) -> Iterator[Related]:
         if use.site not in (fact.site, fact.reader):
             took = "it is used up here" if use.full else "this takes from it"
             yield use.site.related("its first elements are taken here" if fact.head else took)
+    for site in fact.also[:2]:
+        yield site.related("and it is read again here")
     for built in fact.optimizers[:1]:
         if built.site != fact.site and fact.effect == "nothing":
             yield built.site.related(f"`{built.optimizer.cls_name}` is built here")
@@ -159,7 +171,7 @@ def _where(fact: ReadAgain) -> Iterator[Related]:
 
 def _help(fact: ReadAgain) -> str:
     made = fact.made.text() if fact.made is not None else ""
-    if made and len(made) <= 60 and fact.iterator != made:
+    if fact.iterator and 0 < len(made) <= 60 and fact.iterator != made:
         whole = f"[{made[1:-1]}]" if made.startswith("(") else f"list({made})"
         return f"make a list of it, which can be read again: `{fact.iterator} = {whole}`"
     return "make a list of it, which can be read again: `list(…)`"

@@ -20,6 +20,7 @@ from optlint.semantics import (
     idle,
     iteration,
     modules,
+    reading,
     repetition,
     truth,
 )
@@ -774,7 +775,12 @@ def _comparison(it: Interpreter, node: cst.Comparison) -> Value:
     for part in node.comparisons:
         right = evaluate(it, part.comparator)
         values.append(right)
-        answer = truth.compare(part.operator, left, right)
+        if isinstance(part.operator, (cst.In, cst.NotIn)):
+            misused_values.note_compared(it, left, right, node)
+        if isinstance(right, OneShot) and isinstance(part.operator, (cst.In, cst.NotIn)):
+            answer = _is_in(it, left, right, part)
+        else:
+            answer = truth.compare(part.operator, left, right)
         outcome = False if answer is False or outcome is False else None if answer is None else outcome
         left = right
     if outcome is not None:
@@ -782,6 +788,14 @@ def _comparison(it: Interpreter, node: cst.Comparison) -> Value:
     if any(isinstance(value, (Flow, Leaf)) for value in values):
         return calls.non_differentiable(it, values, node)
     return UNKNOWN
+
+
+def _is_in(it: Interpreter, element: Value, iterator: OneShot, part: cst.ComparisonTarget) -> bool | None:
+    """``element in iterator``, which reads it."""
+    reader, it.reader = it.reader, (it.frame, part.comparator, "in")
+    found = reading.finds(it, iterator, lambda value: truth.same_or_equal(value, element))
+    it.reader = reader
+    return truth.negate(found) if isinstance(part.operator, cst.NotIn) else found
 
 
 def _conditional(it: Interpreter, node: cst.IfExp) -> Value:
@@ -861,6 +875,7 @@ def _subscript(it: Interpreter, node: cst.Subscript) -> Value:
         return UNKNOWN
     if isinstance(owner, Leaf) and "#written" not in owner.slots:
         return result_of(it, [owner], node, "[…]")
+    misused_values.note_subscript(it, owner, node)
     return containers.get_item(it, owner, key)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -84,6 +84,32 @@ def first_of(it: Interpreter, iterator: OneShot) -> Items | None:
     steps.finish()
     steps.stand((*range(1, len(steps.items.values) + 1), END))
     return Items(steps.items.values, True)
+
+
+def finds(it: Interpreter, iterator: OneShot, same: Callable[[Value], bool | None]) -> bool | None:
+    """``element in iterator``: it is read up to the first element for which ``same`` is true."""
+    steps = Steps(it, iterator)
+    answers: list[bool | None] = []
+    for value in steps.items.values:
+        sure = not _may_be_missing(value)
+        answer = same(value)
+        answers.append(answer if sure or answer is False else None)
+        if answers[-1] is True:
+            break
+    steps.stand(stops(answers, True))
+    if True in answers:
+        return True
+    return None if None in answers or steps.items.open or steps.items.many else False
+
+
+def stops(answers: Sequence[bool | None], wanted: bool) -> Iterator[int]:
+    """How many elements may have been read by somebody who stops at the first answer that is ``wanted``."""
+    for count, answer in enumerate(answers, 1):
+        if answer is not (not wanted):
+            yield count
+        if answer is wanted:
+            return
+    yield END
 
 
 class Steps:
@@ -233,7 +259,7 @@ def whom(it: Interpreter) -> tuple[Site, str]:
     if it.reader is not None:
         frame, node, function = it.reader
         return Site(frame.context.part, node, frame.statement or node), _called(function)
-    frame = it.frame
+    frame = next((frame for frame in reversed(it.frames) if frame.statement is not None), it.frame)
     statement = frame.statement if frame.statement is not None else cst.Pass()
     return Site(frame.context.part, statement, statement), ""
 

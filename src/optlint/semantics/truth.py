@@ -203,7 +203,7 @@ def contains(container: Value, element: Value) -> bool | None:
         items = container.items
         if isinstance(element, Obj) and any(value is element for value in items.values):
             return True
-        answers = {_same_or_equal(value, element) for value in items.values}
+        answers = {same_or_equal(value, element) for value in items.values}
         if True in answers:
             return True
         return None if None in answers or items.open or items.many else False
@@ -220,12 +220,13 @@ def _among(keys: Iterable[Any], more: bool, element: Value) -> bool | None:
     return None
 
 
-def _same_or_equal(left: Value, right: Value) -> bool | None:
+def same_or_equal(left: Value, right: Value) -> bool | None:
+    """Whether two elements count as one where a container is searched."""
     if isinstance(left, Leaf) and isinstance(right, Leaf):
         return left is right
     if isinstance(left, Choice) or isinstance(right, Choice):
         answers = {
-            _same_or_equal(a, b)
+            same_or_equal(a, b)
             for a in (left.options if isinstance(left, Choice) else (left,))
             for b in (right.options if isinstance(right, Choice) else (right,))
         }

@@ -37,6 +37,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "learn_rate": "lr",
     "lrate": "lr",
     "l_rate": "lr",
+    "lr_rate": "lr",
     "wd": "weight_decay",
     "w_decay": "weight_decay",
     "weightdecay": "weight_decay",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics import modules
 from optlint.semantics.events import Backward, GroupAdded, OptimizerBuilt, OptimizerStepped, ReadyModelMade
+from optlint.semantics.questions import causes
 from optlint.semantics.questions.left_out import left_out
 from optlint.semantics.site import Site
 from optlint.semantics.values import Group, Leaf
@@ -40,10 +41,12 @@ def given_twice(run: Run) -> Iterator[Duplicate]:
     if not run.complete:
         return
     seen: set[Site] = set()
+    other = causes.explained(run)
     for fact in (*_in_optimizers(run), *_in_two_optimizers(run)):
         if fact.site not in seen:
             seen.add(fact.site)
-            yield fact
+            if not any(built.site == fact.site and other.holds(built) for built in run.optimizers):
+                yield fact
 
 
 def _in_optimizers(run: Run) -> Iterator[Duplicate]:
@@ -114,14 +117,17 @@ def _names(run: Run, leaves: list[Leaf]) -> tuple[tuple[str, ...], tuple[tuple[s
     """The names of some parameters, those that have two, and whether one stands for numbers that are not known."""
     wanted = {id(leaf) for leaf in leaves}
     names: dict[int, list[str]] = {}
-    for model in (*run.root_models, *(made.model for made in run.of(ReadyModelMade))):
+    models = (*run.root_models, *(made.model for made in run.of(ReadyModelMade)))
+    for model in models:
         every = modules.submodules(run.interpreter, model, True)
+        owner = f"{run.name_of(model)}." if len(models) > 1 and run.name_of(model) else ""
         for prefix, module in every:
             for entry in modules.parameters(run.interpreter, module, False).parameters:
                 if id(entry.leaf) in wanted:
                     name = f"{prefix}.{entry.name}" if prefix else entry.name
-                    names.setdefault(id(entry.leaf), []).append(name.removesuffix(".*"))
-    known = [names[id(leaf)] for leaf in leaves if id(leaf) in names and names[id(leaf)] != ["*"]]
+                    told = owner + name.removesuffix(".*") if name != "*" else owner.rstrip(".")
+                    names.setdefault(id(entry.leaf), []).append(told)
+    known = [names[id(leaf)] for leaf in leaves if any(names.get(id(leaf), ()))]
     same = tuple((each[0], each[1]) for each in known if len(set(each)) > 1)
     numbered = any("<n>" in name for each in known for name in each)
     return tuple(each[0] for each in known), same, numbered

@@ -6,13 +6,14 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from optlint.semantics.events import GroupAdded, IteratorRead, OptimizerBuilt
 from optlint.semantics.progress import END, Progress, Use
+from optlint.semantics.questions import telling
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     Container,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Calls that only look whether something is left.
 _ASKING = frozenset({"builtins.next", "builtins.any", "builtins.all", "builtins.iter"})
+#: Readers that are no optimizer.
+_ELSEWHERE = frozenset({"for", "comprehension", "unpacking", "*", "in"})
 #: Calls that make a number: what they read is not handed on.
 _COUNTING = frozenset({"builtins.sum", "builtins.min", "builtins.max"})
 
@@ -44,7 +47,7 @@ class ReadAgain:
     ``nothing``); ``by``: the function that reads; ``uses``: who read before; ``maybe``: one that need not have read;
     ``head``: how many elements are missing, where the rest is there; ``together``: one call reads it twice;
     ``untrained``: the names of the parameters that no optimizer gets therefore; ``reader``: the place that reads, if
-    that is in another file.
+    that is in another file; ``also``: other places that read it again.
     """
 
     site: Site
@@ -61,6 +64,7 @@ class ReadAgain:
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
     reader: Site | None = None
+    also: tuple[Site, ...] = ()
 
     @property
     def again_and_again(self) -> bool:
@@ -69,20 +73,41 @@ class ReadAgain:
 
 
 def read_again(run: Run) -> Iterator[ReadAgain]:
-    """Iterators of parameters (or of modules that have some) from which a reader gets nothing, or not all."""
+    """Iterators of parameters (or of modules that have some) from which a reader gets nothing, or not all.
+
+    One fact for each iterator: the reader that suffers most, with the others in ``also``.
+    """
     if not run.complete:
         return
+    found: dict[int, list[ReadAgain]] = {}
     seen: set[Site] = set()
     for position, event in enumerate(run.events):
         if not isinstance(event, IteratorRead) or event.site in seen:
             continue
         parameters = _parameters(run, event.before)
-        if not parameters:
-            continue
         fact = _nothing_left(run, position, event, parameters) or _head_lost(run, position, event, parameters)
         if fact is not None:
             seen.add(event.site)
-            yield fact
+            found.setdefault(id(event.iterator), []).append(fact)
+    for facts in found.values():
+        yield _worst(facts)
+
+
+_WORST_FIRST = ("empty-optimizer", "empty-group", "less", "raises", "no-clipping", "nothing")
+
+
+def _worst(facts: list[ReadAgain]) -> ReadAgain:
+    worst = min(facts, key=lambda fact: (not fact.untrained, _WORST_FIRST.index(fact.effect)))
+    if len(facts) == 1:
+        return worst
+    built = dict.fromkeys(id(each) for fact in facts for each in fact.optimizers)
+    every = {id(each): each for fact in facts for each in fact.optimizers}
+    return replace(
+        worst,
+        leaves=frozenset().union(*(fact.leaves for fact in facts)),
+        optimizers=(*worst.optimizers, *(every[key] for key in built if every[key] not in worst.optimizers)),
+        also=tuple(fact.site for fact in facts if fact is not worst),
+    )
 
 
 # -- used up -----------------------------------------------------------------------------------------------------------
@@ -95,6 +120,8 @@ def _nothing_left(
         return None
     receiver = _receiver(run, position, event)
     effect = _effect(event, receiver)
+    if not parameters and effect == "nothing":
+        return None  # what it gives is not known to be parameters
     together = receiver is not None and _in_one_call(run, position, event)
     if effect == "empty-optimizer" and event.guarded:
         return None  # the program expects the error
@@ -179,8 +206,10 @@ def _trains(run: Run, leaf: Leaf) -> bool:
 
 
 def _named(run: Run, leaves: frozenset[Leaf]) -> tuple[str, ...]:
+    """The names of parameters, with the variable of their network where there are several."""
+    several = len(run.root_models) > 1
     return tuple(
-        entry.name
+        f"{run.name_of(model)}.{entry.name}" if several and run.name_of(model) else entry.name
         for model in run.root_models
         for entry in run.parameters(model).parameters
         if entry.leaf in leaves
@@ -220,19 +249,20 @@ def _fact(
 
 
 def _name(iterator: OneShot) -> str:
-    """The first variable that held it, else how it was made."""
+    """The first variable that held it, else how it was made, if that is short."""
     name = iterator.slots.get("#variable")
     if isinstance(name, str):
         return name
-    return iterator.site.text() if iterator.site is not None else "the iterator"
+    return telling.short(iterator.site.text()) if iterator.site is not None else ""
 
 
 def _parameters(run: Run, before: Progress) -> frozenset[Leaf]:
-    """The parameters that an iterator gives, as such, in pairs with names or inside modules."""
+    """The parameters that an iterator gives, as such, in pairs with names or inside modules; no tensors of data."""
     items = before.items
     if items is None:
         return frozenset()
-    return frozenset(leaf for value in items.values for leaf in _leaves_of(run, value))
+    leaves = (leaf for value in items.values for leaf in _leaves_of(run, value))
+    return frozenset(leaf for leaf in leaves if leaf.is_parameter or leaf.requires_grad)
 
 
 def _leaves_of(run: Run, value: Value) -> Iterator[Leaf]:
@@ -253,6 +283,8 @@ def _leaves_of(run: Run, value: Value) -> Iterator[Leaf]:
 
 def _receiver(run: Run, position: int, event: IteratorRead) -> OptimizerBuilt | GroupAdded | None:
     """The optimizer or group for which the iterator is read, if it is."""
+    if event.by in _ELSEWHERE or event.by.startswith("builtins."):
+        return None
     for later in run.events[position + 1 :]:
         if isinstance(later, (OptimizerBuilt, GroupAdded)):
             if later.site == event.site:
@@ -272,6 +304,8 @@ def _given(run: Run, position: int, event: IteratorRead, parameters: frozenset[L
     if event.by in _COUNTING:
         return []
     later = [built for built in run.events[position + 1 :] if isinstance(built, OptimizerBuilt)]
+    if event.by == "in":
+        return later[:1]
     return [built for built in later if _lacks(run, built, parameters)]
 
 
