@@ -90,15 +90,21 @@ def _message(fact: ModulesInList) -> str:
 
 
 def _effects(fact: ModulesInList) -> tuple[Related, ...]:
+    from optlint.semantics.questions.owners import raises
+
+    if not fact.optimizers:
+        return ()
+    built = fact.optimizers[0]
     effect = "this optimizer does not hold their weights"
     if fact.nothing_else:
-        effect = "this optimizer gets nothing: `ValueError: optimizer got an empty parameter list`"
-    return tuple(built.site.related(effect) for built in fact.optimizers[:1])
+        effect = "this optimizer gets nothing to train"
+        effect += ": `ValueError: optimizer got an empty parameter list`" if raises(built) else ", and does not say so"
+    return (built.site.related(effect),)
 
 
 def _help(fact: ModulesInList) -> str:
     if fact.added:
-        return "put it in before the container is registered, or register it itself: `self.add_module(…)`"
+        return "register it as well: as an attribute of its own, with `self.add_module(…)`, or all in one `nn.ModuleList`"
     if fact.nested:
         return (
             f"use module containers at every level: `self.{fact.name} = nn.ModuleList([nn.ModuleList(…), …])`"

@@ -89,17 +89,23 @@ def _message(fact: ParametersInList) -> str:
 
 
 def _effects(fact: ParametersInList) -> tuple[Related, ...]:
+    from optlint.semantics.questions.owners import raises
+
+    if not fact.optimizers:
+        return ()
+    built = fact.optimizers[0]
     effect = "this optimizer does not hold them"
     if fact.nothing_else:
-        effect = "this optimizer gets nothing: `ValueError: optimizer got an empty parameter list`"
-    return tuple(built.site.related(effect) for built in fact.optimizers[:1])
+        effect = "this optimizer gets nothing to train"
+        effect += ": `ValueError: optimizer got an empty parameter list`" if raises(built) else ", and does not say so"
+    return (built.site.related(effect),)
 
 
 def _help(fact: ParametersInList) -> str:
     if fact.numbers:
         return "give it tensors: `nn.Parameter(torch.tensor(1.0))`"
     if fact.added:
-        return "put it in before the list is registered, or register it itself: `self.register_parameter(…)`"
+        return "register it as well: as an attribute of its own, or all in one `nn.ParameterList`"
     if fact.holder:
         return "put one registered list into another: `nn.ModuleList([nn.ParameterList(…), …])`"
     if fact.kind == "dict":

@@ -609,7 +609,7 @@ def initialise_library_base(it: Interpreter, owner: Instance, base: str, argumen
     if not families.is_torch_module_name(base, it.extra_modules):
         return False
     last = base.rsplit(".", 1)[-1]
-    if last == "Module" or families.is_lightning_module_name(base):
+    if last == "Module" or families.is_lightning_module_name(base) or families.is_plain_module_base(base):
         return True
     torch_modules.initialise_module(it, owner, base, arguments)
     return True

@@ -20,7 +20,20 @@ def is_torch_module_name(name: str, extra: frozenset[str] = frozenset()) -> bool
         return True
     if name in ("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"):
         return True
-    return is_lightning_module_name(name)
+    return is_lightning_module_name(name) or is_plain_module_base(name)
+
+
+#: Base classes of other libraries that are an ``nn.Module`` and register nothing by themselves.
+_PLAIN_BASES = (
+    ("transformers.", "PreTrainedModel"), ("diffusers.", "ModelMixin"), ("torch_geometric.nn.", "MessagePassing"),
+    ("stable_baselines3.", "BaseFeaturesExtractor"), ("mmcv.", "BaseModule"), ("mmengine.", "BaseModule"),
+    ("gpytorch.", "Module"), ("pyro.nn.", "PyroModule"),
+)  # fmt: skip
+
+
+def is_plain_module_base(name: str) -> bool:
+    """Whether a class of another library is a base for modules, with nothing of its own inside."""
+    return any(name.startswith(library) and name.endswith(last) for library, last in _PLAIN_BASES)
 
 
 def is_lightning_module_name(name: str) -> bool:

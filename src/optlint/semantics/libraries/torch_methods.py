@@ -172,6 +172,7 @@ def _add_module(it: Interpreter, owner: Instance, arguments: Arguments, node: cs
     if "<n>" in key:
         it.heap.set(owner.slots, "#many", True)
     identity.put(it, owner, key, value)
+    _note_added(it, owner, value, node)
     return NONE
 
 
@@ -282,6 +283,9 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
     "state_dict": _state_dict,
     "zero_grad": _zero_grad,
     "compile": _nothing,
+    "post_init": _nothing,
+    "init_weights": _nothing,
+    "tie_weights": _nothing,
     "get_submodule": _get_by_path,
     "get_parameter": _get_by_path,
     "forward": _call_forward,
@@ -299,10 +303,14 @@ def _append(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CS
     if value is not None:
         with identity.watched(it, owner):
             modules.add_element(it, owner, value)
-        for option in options(value):
-            if isinstance(option, (Instance, Leaf)):
-                it.record(events.ElementAdded(it.site(node), bool(it.conditional), owner, option))
+        _note_added(it, owner, value, node)
     return owner
+
+
+def _note_added(it: Interpreter, owner: Instance, value: Value, node: cst.CSTNode) -> None:
+    for option in options(value):
+        if isinstance(option, (Instance, Leaf)):
+            it.record(events.ElementAdded(it.site(node), bool(it.conditional), owner, option))
 
 
 def _extend(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:

@@ -14,7 +14,7 @@ from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions.participation import deps, probe
 from optlint.semantics.questions.plain_containers import kept
 from optlint.semantics.site import Site
-from optlint.semantics.values import Instance, Leaf, LibraryClass, OneShot, Value, options
+from optlint.semantics.values import Container, DictObj, Instance, Leaf, LibraryClass
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -89,24 +89,17 @@ def effects(run: Run, owner: Instance) -> tuple[tuple[OptimizerBuilt, ...], bool
     if partial:
         return partial, False
     empty = tuple(
-        built
-        for built in run.optimizers
-        if not run.held_by(built.optimizer)
-        and any(m is model for m in _given(built.argument) for model in around)
+        built for built in run.optimizers if any(m is model for m in built.parameterless for model in around)
     )
-    return empty, bool(empty) and not leaves
+    return empty, bool(empty)
+
+
+def raises(built: OptimizerBuilt) -> bool:
+    """Whether an optimizer that gets nothing raises an error: param groups may be empty."""
+    given = built.argument
+    groups = isinstance(given, Container) and any(isinstance(v, DictObj) for v in given.items.values)
+    return built.optimizer.raises_on_empty and not groups
 
 
 def _within(run: Run, owner: Instance, model: Instance) -> bool:
     return any(child is owner for _, child in modules.submodules(run.interpreter, model, True))
-
-
-def _given(argument: Value, depth: int = 0) -> Iterator[Instance]:
-    """The modules whose parameters an argument was made of."""
-    for option in options(argument):
-        if isinstance(option, OneShot) and depth < 4:
-            owner = option.slots.get("#of")
-            if isinstance(owner, Instance):
-                yield owner
-            for source in getattr(option, "sources", ()):
-                yield from _given(source, depth + 1)

@@ -51,7 +51,8 @@ def shared_layers(run: Run) -> Iterator[SharedLayers]:
     for site, form, layer, named, conditional in _repetitions(run):
         if site in seen or not _has_own_weights(run, layer):
             continue
-        if not _stands_often(run, layer) or _on_purpose(run, site):
+        in_use = _stands_often(run, layer, form) or (not named and _is_called(run, layer))
+        if not in_use or _on_purpose(run, site):
             continue
         if named and (conditional or _HEAD.search(site.text()) or _has_a_name_on_a_module(run, layer)):
             continue
@@ -87,14 +88,20 @@ def _has_own_weights(run: Run, layer: Instance) -> bool:
     )
 
 
-def _stands_often(run: Run, layer: Instance) -> bool:
+def _stands_often(run: Run, layer: Instance, form: str) -> bool:
     """Whether some list or dict of a module has the layer in several places."""
     for module in run.ask(all_modules):
-        if sum(1 for _, value in module.members() if value is layer) > 1:
-            if modules.container_base(run.interpreter, module):
+        if modules.container_base(run.interpreter, module):
+            count = sum(1 for _, value in module.members() if value is layer)
+            # Names that are made of numbers which are not known are one name to the engine.
+            if count > 1 or (count and form == "appended" and module.slots.get("#many")):
                 return True
     places = Counter(id(one.inner) for one in run.ask(kept) if one.value is layer)
     return any(count > 1 for count in places.values())
+
+
+def _is_called(run: Run, layer: Instance) -> bool:
+    return any(event.model is layer for event in run.forwards)
 
 
 def _on_purpose(run: Run, site: Site) -> bool:
