@@ -76,6 +76,7 @@ for _ in range(3):
 def _message(tensor: Gradless) -> str:
     what = f"`{tensor.name}`" if tensor.name else "this tensor"
     why = {
+        "iteration": "the rows of a tensor that does not require grad do not either",
         "plain": f"{what} does not require grad",
         "parameter": f"{what} is made with `requires_grad=False`",
         "no_grad": f"{what} is computed under `torch.no_grad()` and does not require grad",

@@ -270,6 +270,54 @@ def _muon(wrong: WrongArgument) -> Words:
     return "`Muon` takes 2-D parameters only, no biases or convolutions", "`ValueError`", advice
 
 
+def _sparse(wrong: WrongArgument) -> Words:
+    what = f"`{wrong.optimizer}` cannot train an embedding with `sparse=True`"
+    return (
+        what,
+        "`RuntimeError` in `step()`",
+        "give it to `SGD`, `Adagrad` or `SparseAdam`, or leave out `sparse=True`",
+    )
+
+
+def _dense(wrong: WrongArgument) -> Words:
+    what = "`SparseAdam` trains embeddings with `sparse=True` only"
+    advice = "give it those, and the rest to another optimizer: `Adam([*model.head.parameters()], …)`"
+    return what, "`RuntimeError: SparseAdam does not support dense gradients` in `step()`", advice
+
+
+def _array(wrong: WrongArgument) -> Words:
+    return (
+        f"{_quoted(wrong.told, 'a number or an array')} is no tensor",
+        _NO_TENSOR,
+        "give it the tensor itself",
+    )
+
+
+def _starred(wrong: WrongArgument) -> Words:
+    advice = f"leave out the star: {_call(wrong, 'model.parameters()')}"
+    return "`*` spreads the parameters over the optimizer's arguments", "an error", advice
+
+
+def _subscript(wrong: WrongArgument) -> Words:
+    advice = "make it a list first: `list(model.parameters())[…]`"
+    return "an iterator of parameters has no elements by number", _not_subscriptable(wrong), advice
+
+
+def _not_subscriptable(wrong: WrongArgument) -> str:
+    return f"`TypeError: '{wrong.type_name}' object is not subscriptable`"
+
+
+def _compared(wrong: WrongArgument) -> Words:
+    what = "tensors in a list are looked for by comparing their numbers"
+    advice = "compare objects: `any(p is q for q in …)`, or a set: `p in set(…)`"
+    return what, "`RuntimeError`", advice
+
+
+def _tested(wrong: WrongArgument) -> Words:
+    error = "`RuntimeError: Boolean value of Tensor with more than one value is ambiguous`"
+    return "`filter(None, …)` asks whether a tensor is true", error, "filter by `lambda p: p is not None`"
+
+
 def _no_group(wrong: WrongArgument) -> Words:
     return (
         "`add_param_group` takes a dict",
@@ -325,6 +373,13 @@ _WORDS = {
     "copies": _copies,
     "several-groups": _several_groups,
     "muon": _muon,
+    "sparse": _sparse,
+    "dense": _dense,
+    "array": _array,
+    "starred": _starred,
+    "subscript": _subscript,
+    "compared": _compared,
+    "tested": _tested,
     "no-group": _no_group,
     "sum": _sum,
     "sum-of-lists": _sum_of_lists,

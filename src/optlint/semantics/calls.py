@@ -246,9 +246,7 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     it.step()
     if isinstance(function, Choice):
         if _one_of_several_optimizers(function):
-            for option in options(function):
-                call(it, option, arguments, node)
-            return NONE
+            return [call(it, option, arguments, node) for option in options(function)][-1]
         return it.each_option(function, lambda option: call(it, option, arguments, node))
     if isinstance(function, Function):
         return functions.invoke(it, function, arguments)

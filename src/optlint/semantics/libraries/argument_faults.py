@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 Faults = tuple[ArgumentFault, ...]
 _LISTS = frozenset({"list", "set", "frozenset", "deque", "dict_values", "dict_keys", "dict_items"})
+#: Optimizers whose ``step`` refuses the gradients of ``nn.Embedding(…, sparse=True)``.
+_NO_SPARSE = frozenset("Adam AdamW RMSprop Adadelta Adamax NAdam RAdam ASGD Rprop Adafactor Muon".split())
+#: Give numbers or arrays.
+_ARRAYS = frozenset({".numpy()", ".tolist()", ".item()"})
 #: Iterators whose elements are known so far as they can be.
 _ITERATORS = frozenset(
     {"parameters", "modules", "filter", "generator", "chain", "map", "zip", "enumerate", "iter"}
@@ -62,10 +66,10 @@ def _of_container(given: Value, faults: Faults) -> Faults:
     return tuple(replace(fault, value=given) if fault.kind == "modules" else fault for fault in faults)
 
 
-def of_group(it: Interpreter, added: Value) -> Faults:
+def of_group(it: Interpreter, added: Value, optimizer: str, of_torch: bool) -> Faults:
     """What is wrong with the argument of ``add_param_group``."""
     if _are_groups(added):
-        return _groups(it, Items((added,)), "", False)
+        return _groups(it, Items((added,)), optimizer, of_torch)
 
     def no_group(option: Value) -> Faults:
         known = isinstance(option, (Container, OneShot, Instance, Leaf, Const, Optimizer)) or is_uncalled(
@@ -202,12 +206,23 @@ def _tensors(it: Interpreter, items: Items, optimizer: str, of_torch: bool) -> F
             continue
         moved = _moved(value)
         found.extend(moved or _agreed(value, lambda option: _element(it, option)))
-        if of_torch and optimizer == "Muon" and isinstance(value, Leaf) and value.ndim not in (None, 2):
-            found.append(ArgumentFault("muon", value, value.site))
+        if of_torch and isinstance(value, Leaf):
+            unfit = _unfit(value, optimizer)
+            found.extend([ArgumentFault(unfit, value, value.site, True)] if unfit else ())
     answers = {_is_pair(value) for value in items.values}
     if True in answers and False in answers:
         found.append(ArgumentFault("mixed-names", next(v for v in items.values if _is_pair(v) is False)))
     return tuple(found)
+
+
+def _unfit(leaf: Leaf, optimizer: str) -> str:
+    """Why an optimizer of torch cannot train a parameter; empty when it can."""
+    if optimizer == "Muon" and leaf.ndim not in (None, 2):
+        return "muon"
+    sparse = leaf.slots.get("#sparse") if leaf.requires_grad is True else None
+    if optimizer == "SparseAdam":
+        return "dense" if sparse is False else ""
+    return "sparse" if sparse is True and optimizer in _NO_SPARSE else ""
 
 
 def _moved(value: Value) -> Faults:
@@ -239,6 +254,8 @@ def _result(value: Flow) -> Faults:
         return ()
     if value.in_graph is True:
         return (ArgumentFault("non-leaf", value, value.origin.site),)
+    if value.origin.operation in _ARRAYS:
+        return (ArgumentFault("array", value, value.origin.site, True),)
     if value.origin.operation == ".state_dict()":
         return (ArgumentFault("state-dict", value, value.origin.site),)
     return ()

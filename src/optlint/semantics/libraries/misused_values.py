@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import attributes, events, families, modules
+from optlint.semantics import attributes, events, families, iteration, modules
 from optlint.semantics.values import (
     Arguments,
     Const,
     Container,
     Function,
     Instance,
+    Items,
     Leaf,
     LibraryClass,
     Method,
@@ -36,6 +38,9 @@ _LISTING = frozenset(
      "buffers", "named_buffers"}
 )  # fmt: skip
 _ITERATORS = frozenset({"parameters", "modules", "filter", "chain", "map", "zip", "enumerate", "iter"})
+#: Look for an element by comparing: sets and dicts look by identity first.
+_COMPARING = frozenset({"list", "tuple", "deque", "dict_values"})
+_IDENTITIES = re.compile(r"\bid\b\s*[(,)]")
 _TUPLE_MEMBERS = frozenset(dir(tuple))
 
 
@@ -105,6 +110,45 @@ def note_added(it: Interpreter, left: Value, right: Value, node: cst.CSTNode) ->
     if all(is_iterator(side) or isinstance(side, Container) for side in sides):
         kind, iterator = ("sum", left) if is_iterator(left) else ("sum-of-lists", right)
         it.record(events.ParameterError(it.site(node), bool(it.conditional), kind, iterator))
+
+
+def note_subscript(it: Interpreter, owner: Value, node: cst.CSTNode) -> None:
+    """``model.parameters()[-1]``: iterators have no elements by number."""
+    if is_iterator(owner) and not it.catching:
+        it.record(events.ParameterError(it.site(node), bool(it.conditional), "subscript", owner))
+
+
+def note_compared(it: Interpreter, element: Value, container: Value, node: cst.CSTNode) -> None:
+    """``p in list_of_parameters``: what is not the same object is compared number by number, which is no truth."""
+    if it.catching or not isinstance(element, Leaf):
+        return
+    if isinstance(container, Container) and container.kind in _COMPARING:
+        items = container.items
+    elif is_iterator(container) and isinstance(container, OneShot):
+        items = iteration.peek(it, container)
+    else:
+        return
+    first = items.values[0] if items.values and not items.many else None
+    if not isinstance(first, Leaf) or first is element or not (_has_many(element) or _has_many(first)):
+        return
+    if not _IDENTITIES.search(
+        it.frame.context.part.module.text
+    ):  # numbers of objects look like the objects here
+        compared = Container("list", Items((element, *items.values)))
+        it.record(events.ParameterError(it.site(node), bool(it.conditional), "compared", compared))
+
+
+def _has_many(leaf: Leaf) -> bool:
+    """Whether a tensor has more than one element, so far as its dimensions say it."""
+    return (
+        leaf.ndim is not None and leaf.ndim > 1 and leaf.site is not None and "(1, 1" not in leaf.site.text()
+    )
+
+
+def note_tested(it: Interpreter, value: Value, node: cst.CSTNode) -> None:
+    """``filter(None, parameters)``: a tensor of several elements is neither true nor false."""
+    if isinstance(value, Leaf) and _has_many(value) and not it.catching:
+        it.record(events.ParameterError(it.site(node), bool(it.conditional), "tested", value))
 
 
 def note_called_on_class(

@@ -118,10 +118,12 @@ def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
                 forwards.note_filled(it, option, name.rsplit(".", 1)[-1], node)
         return arguments.positional[0] if arguments.positional else UNKNOWN
     if name.startswith(_CONSUMES_PARAMETERS):
-        given = arguments.get(0, "parameters")
-        if given is not None:
-            iteration.take(it, given)
-        return UNKNOWN
+        clipped = arguments.get(0, "parameters")
+        if clipped is not None:
+            iteration.take(it, clipped)
+        if "norm" not in name:
+            return NONE
+        return Flow(in_graph=False, origin=Origin(it.site(node), "clip_grad_norm_(…)"))
     return _tensor_function(it, name, arguments, node)
 
 

@@ -89,18 +89,23 @@ def initialise_module(it: Interpreter, module: Instance, name: str, arguments: A
     elif known.name in ("TransformerEncoder", "TransformerDecoder"):
         _stack(it, module, arguments)
     else:
-        found = torch_nn.parameters(known.name, _bound(known.signature, arguments))
+        bound = _bound(known.signature, arguments)
+        found = torch_nn.parameters(known.name, bound)
+        sparse = bound.get("sparse", False) if known.name in ("Embedding", "EmbeddingBag") else False
         if found is None:
             it.heap.set(module.slots, "#open", True)
         for parameter in found or ():
-            _add_parameter(it, module, parameter)
+            _add_parameter(it, module, parameter, sparse)
         if found is not None and known.name in _WITHOUT_IS_NONE:
             for absent in ("weight", "bias"):
                 if absent not in module.slots:
                     it.heap.set(module.slots, absent, NONE)
 
 
-def _add_parameter(it: Interpreter, module: Instance, parameter: torch_nn.LibraryParameter) -> None:
+def _add_parameter(
+    it: Interpreter, module: Instance, parameter: torch_nn.LibraryParameter, sparse: object = False
+) -> None:
+    """Register a parameter of a layer; ``sparse``: its gradient is."""
     owner = module
     *parents, last = parameter.path.split(".")
     for part in parents:
@@ -112,6 +117,8 @@ def _add_parameter(it: Interpreter, module: Instance, parameter: torch_nn.Librar
     known = True if parameter.requires_grad else False if parameter.certain else None
     leaf = Leaf(module.site, is_parameter=True, requires_grad=known, ndim=parameter.ndim)
     identity.born(it, leaf)
+    if isinstance(sparse, bool):
+        leaf.slots["#sparse"] = sparse
     it.heap.set(owner.slots, last, leaf if parameter.certain else join_values([leaf, NONE]))
 
 

@@ -124,7 +124,7 @@ def _faults(
     if swapped and not isinstance(arguments.positional[1], (Const, Unknown)):
         return (events.ArgumentFault("order", arguments.positional[1]),)
     if isinstance(given, Leaf) and any(isinstance(value, Leaf) for value in arguments.positional[1:2]):
-        return (events.ArgumentFault("starred", given),)
+        return (events.ArgumentFault("starred", Container("tuple", Items(arguments.positional))),)
     faults = argument_faults.of_argument(it, given, name, of_torch)
     if arguments.keywords.get("differentiable", FALSE) != FALSE:
         return tuple(fault for fault in faults if fault.kind != "non-leaf")

@@ -77,11 +77,18 @@ def _made(run: Run, value: Value) -> tuple[Site, str, Leaf | None] | None:
 def _of_leaf(run: Run, leaf: Leaf) -> tuple[Site, str, Leaf | None] | None:
     if leaf.requires_grad is not False or leaf.site is None or "#written" in leaf.slots:
         return None
-    if leaf.slots.get("#escaped") or leaf in run.touched or leaf in _flagged(run) or not leaf.slots.get("#used"):
+    if (
+        leaf.slots.get("#escaped")
+        or leaf in run.touched
+        or leaf in _flagged(run)
+        or not leaf.slots.get("#used")
+    ):
         return None
     if leaf.is_parameter:
         frozen_later = any(leaf in event.leaves for event in run.of(events.FlagSet))
-        elsewhere = not leaf.fresh or leaf in _registered(run)  # inside a library's model, or a model of the user's
+        elsewhere = not leaf.fresh or leaf in _registered(
+            run
+        )  # inside a library's model, or a model of the user's
         return None if frozen_later or elsewhere else (leaf.site, "parameter", None)
     return leaf.site, "plain", None
 

@@ -74,8 +74,8 @@ def short(code: str) -> str:
 def type_name(value: Value) -> str:
     """The name of a value's Python type, as an error message of Python's has it."""
     if isinstance(value, Instance):
-        known = isinstance(value.cls, UserClass) or value.cls.qualified_name.startswith("torch.")
-        return value.cls.name if known else ""
+        own = isinstance(value.cls, UserClass) or value.cls.qualified_name.startswith("torch.")
+        return value.cls.name if own else ""
     if isinstance(value, Const):
         return type(value.value).__name__
     if isinstance(value, Text):

@@ -87,10 +87,14 @@ def _lost(
     """The leaves that are in no optimizer because of a fault: where it raises, all that was meant."""
     if fault.kind in SILENT:
         return argument_faults.leaves_lost(faults)
-    meant = (given, fault.value)
-    owners = [value.receiver for value in meant if isinstance(value, Method)]
+    return _meant(run, (given, fault.value))
+
+
+def _meant(run: Run, values: tuple[Value, ...]) -> frozenset[Leaf]:
+    """The leaves that somebody who gives these values means."""
+    owners = [value.receiver for value in values if isinstance(value, Method)]
     return frozenset().union(
-        *(modules.reachable_leaves(run.interpreter, value) for value in (*meant, *owners))
+        *(modules.reachable_leaves(run.interpreter, value) for value in (*values, *owners))
     )
 
 
@@ -116,7 +120,7 @@ def _is_outer(given: Value, value: Value) -> bool:
 
 def _told(run: Run, built: events.OptimizerBuilt, fault: events.ArgumentFault) -> str:
     """How to name what is wrong: as the call has it, or by its variable."""
-    if fault.kind in ("pair", "state-dict", "no-params", "nested"):
+    if fault.kind in ("pair", "state-dict", "no-params", "nested", "array"):
         return fault.made.text() if fault.made is not None else ""
     whole = _is_outer(built.argument, fault.value) or (fault.element and fault.kind in ("modules", "text"))
     if built.asked_at is None and whole and not _holds_groups(built.argument):
@@ -177,7 +181,14 @@ def _raised(run: Run) -> Iterator[WrongArgument]:
         name = optimizers[0].optimizer.cls_name if optimizers else ""
         text = told(error.value) if error.kind in ("module", "uncalled", "class") else error.site.text()
         yield WrongArgument(
-            error.site, error.kind, name, text, type_name(error.value), early=True, optimizers=optimizers
+            error.site,
+            error.kind,
+            name,
+            text,
+            type_name(error.value),
+            early=True,
+            leaves=_meant(run, (error.value,)),
+            optimizers=optimizers,
         )
 
 
