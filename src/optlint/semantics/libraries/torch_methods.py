@@ -104,6 +104,10 @@ def _library_model_method(
 
 def _parameters(named: bool) -> ModuleMethod:
     def method(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
+        from optlint.semantics import attributes
+
+        if not named and attributes.user_method(owner, "named_parameters") is not None:
+            return _second_of_each(it, owner, node)
         recurse = arguments.get(1 if named else 0, "recurse") != Const(False)
         too_early = identity.asked_for(it, owner)
 
@@ -120,6 +124,20 @@ def _parameters(named: bool) -> ModuleMethod:
         return iterator
 
     return method
+
+
+def _second_of_each(it: Interpreter, owner: Instance, node: cst.CSTNode) -> Value:
+    """``parameters()`` goes through ``named_parameters()``, which the class has written anew."""
+    from optlint.semantics import attributes, calls
+
+    pairs = calls.call(it, attributes.get_attribute(it, owner, "named_parameters", node), Arguments(), node)
+
+    def produce() -> Items:
+        items = iteration.take(it, pairs)
+        values = (iteration.unpacked(it, pair, 2, None) for pair in items.values)
+        return Items(tuple(pair[1] for pair in values if len(pair) == 2), items.open, items.many)
+
+    return OneShot("generator", produce, it.site(node), (pairs,))
 
 
 def _modules(named: bool, recurse: bool) -> ModuleMethod:
