@@ -93,6 +93,10 @@ def _decorated(
             it, MAX_DECORATOR_STEPS, lambda: calls.call(it, decorator, Arguments((value,)), node)
         )
         return result if isinstance(result, (Function, UserClass, Method, Partial)) else value
+    if isinstance(decorator, Instance):
+        from optlint.semantics.libraries import frameworks
+
+        frameworks.decorated(it, decorator, value)
     return value
 
 
