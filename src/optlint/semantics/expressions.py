@@ -23,6 +23,7 @@ from optlint.semantics import (
     reading,
     repetition,
     truth,
+    walking,
 )
 from optlint.semantics.frame import Frame
 from optlint.semantics.libraries import keras_models, keras_trainable, misused_values, text_calls
@@ -109,7 +110,10 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
     deps: set[Leaf] = set()
     cuts: set[tuple[Leaf, Cut]] = set()
     opaque = False
-    for value in values:
+    waiting = list(values)
+    seen: dict[int, Value] = {}
+    while waiting:
+        value = waiting.pop()
         if isinstance(value, Leaf):
             if value.requires_grad is not False:
                 deps.add(value)
@@ -126,17 +130,11 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
             cuts |= value.cuts
             opaque = opaque or bool(value.taint)
         elif isinstance(value, Method):
-            inner = sources(it, [value.receiver])
-            deps |= inner[0]
-            cuts |= inner[1]
+            waiting.append(value.receiver)
             opaque = True
-        else:
-            parts = _parts(it, value)
-            if parts:
-                inner = sources(it, parts)
-                deps |= inner[0]
-                cuts |= inner[1]
-                opaque = opaque or inner[2]
+        elif id(value) not in seen:
+            seen[id(value)] = value
+            waiting += _parts(it, value)
     return deps, cuts, opaque
 
 
@@ -176,11 +174,9 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
 
 def _note_used(it: Interpreter, values: Iterable[Value]) -> None:
     """Remember which tensors without a gradient something was computed from while gradients are recorded."""
-    for value in values:
+    for value in walking.within(values):
         if isinstance(value, Leaf) and value.requires_grad is False and "#used" not in value.slots:
             it.heap.set(value.slots, "#used", True)
-        elif isinstance(value, (Container, Choice)):
-            _note_used(it, value.items.values if isinstance(value, Container) else value.options)
 
 
 def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operation: str) -> Value:
@@ -216,17 +212,17 @@ def _joins_graph(it: Interpreter, values: Iterable[Value]) -> bool | None:
     return True if True in answers else None if None in answers else False
 
 
-def _in_graph(value: Value) -> bool | None:
+def _in_graph(value: Value, depth: int = 0) -> bool | None:
     """Whether a number wants a gradient: a leaf that does, or a tensor of the graph."""
     if isinstance(value, Leaf):
         return None if "#written" in value.slots else value.requires_grad
     if isinstance(value, Flow):
         return value.in_graph
     if isinstance(value, Choice):
-        answers = {_in_graph(option) for option in value.options}
+        answers = {_in_graph(option, depth) for option in value.options}
         return answers.pop() if len(answers) == 1 else None
-    if isinstance(value, Container):
-        inner = [_in_graph(element) for element in value.items.values]
+    if isinstance(value, Container) and depth < 3:
+        inner = [_in_graph(element, depth + 1) for element in value.items.values]
         return True if True in inner else None if None in inner or value.items.open else False
     return False if isinstance(value, (Const, Text, External)) else None
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.semantics import walking
 from optlint.semantics.values import (
     TRUE,
     UNKNOWN,
@@ -43,16 +44,7 @@ class Symbolic(Value):
 
 def has_symbolic(values: Iterable[Value]) -> bool:
     """Whether a symbolic tensor is among the values, also inside lists and dicts."""
-    for value in values:
-        if isinstance(value, Symbolic):
-            return True
-        if isinstance(value, Container) and has_symbolic(value.items.values):
-            return True
-        if isinstance(value, Choice) and has_symbolic(value.options):
-            return True
-        if isinstance(value, DictObj) and has_symbolic(value.entries.values.values()):
-            return True
-    return False
+    return any(isinstance(value, Symbolic) for value in walking.within(values))
 
 
 def merge(values: Iterable[Value]) -> Symbolic:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.semantics import walking
 from optlint.semantics.values import (
     Arguments,
     Choice,
     Const,
-    Container,
     Device,
     External,
     Leaf,
@@ -73,9 +73,8 @@ def note_moved(it: Interpreter, leaf: Leaf, name: str) -> None:
 
 def _plain(data: Value | None) -> bool:
     """Whether data are written out as numbers with a point."""
-    if isinstance(data, Container):
-        return bool(data.items.values) and any(_plain(value) for value in data.items.values)
-    return isinstance(data, Const) and isinstance(data.value, float)
+    numbers = walking.within([data] if data is not None else [])
+    return any(isinstance(value, Const) and isinstance(value.value, float) for value in numbers)
 
 
 def moves(name: str, leaf: Leaf, arguments: Arguments, node: cst.CSTNode) -> str:
