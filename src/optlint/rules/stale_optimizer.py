@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -153,9 +154,14 @@ def _message(name: str, stale: Stale) -> str:
     return f"{early}: {_listed(stale.names)} are not in it and never change"
 
 
+def _path(stale: Stale) -> str:
+    """The first of the names as the program would write it."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"{stale.variable}.{stale.names[0]}")
+
+
 def _parts(stale: Stale) -> str:
     if len(stale.names) == 1 and stale.variable:
-        return f"`{stale.variable}.{stale.names[0]}`"
+        return f"`{_path(stale)}`"
     if len(stale.names) == 1:
         return f"`{stale.names[0]}` of `{stale.model_name}`"
     return f"parts of `{stale.variable or stale.model_name}`"
@@ -182,7 +188,7 @@ def _help(stale: Stale) -> str:
     after = "build the optimizer after the last change of the model, or give it the new part"
     if stale.variable is None or not stale.names:
         return f"{after} with `add_param_group`"
-    path = f"{stale.variable}.{stale.names[0]}"
+    path = _path(stale)
     params = f"[{path}]" if stale.single else f"{path}.parameters()"
     return f'{after}: `add_param_group({{"params": {params}}})`'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ for epoch in range(4):
         what, many = _told(fact)
         them = "them" if many else "it"
         known = fact.variable is not None and len(fact.names) == 1 and not fact.single
-        part = f"{fact.variable}.{fact.names[0]}.parameters()" if known else ""
+        part = _path(fact) if known else ""
         return self.finding(
             fact.site,
             message=(
@@ -116,6 +117,11 @@ for epoch in range(4):
             ),
             related=(fact.built.site.related(f"`{optimizer}` is built here"),),
         )
+
+
+def _path(fact: Unfrozen) -> str:
+    """The first of the names as the program would write it."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"{fact.variable}.{fact.names[0]}") + ".parameters()"
 
 
 def _group(part: str) -> str:

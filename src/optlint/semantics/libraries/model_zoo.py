@@ -89,6 +89,9 @@ _TORCHVISION: Final[Mapping[str, _Layout]] = MappingProxyType(
 
 _TORCHVISION_FAMILIES: Final = tuple(sorted(_TORCHVISION, key=len, reverse=True))
 
+#: Parts that people put into a ready-made model in the place of its own.
+_TORCHVISION_HEAD: Final = re.compile(r"[A-Z]\w*(?:Predictor|Head)")
+
 #: Begin like a model's name and are none.
 _TORCHVISION_HELPERS: Final = frozenset({"resnet_fpn_backbone"})
 
@@ -217,6 +220,8 @@ def _torchvision(path: list[str], arguments: _Arguments) -> LibraryModel | None:
             return LibraryModel("torchvision", (), (), _given(arguments, "weights"))
     if not isinstance(name, str) or name in _TORCHVISION_HELPERS:
         return None
+    if _TORCHVISION_HEAD.fullmatch(name):
+        return LibraryModel("torchvision.head", (), (), False)
     found = _torchvision_model(name, arguments)
     if found is not None and "quantization" in path:
         # A quantised model has other parts, and may hold no parameters at all.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.semantics import events, families, modules
-from optlint.semantics.modules import NamedParameter
 from optlint.semantics.questions import causes
+from optlint.semantics.questions.belonging import holds, is_forgotten, models, somebody_holds, whole_of
 from optlint.semantics.questions.chronicle import Chronicle, chronicle
 from optlint.semantics.questions.group_edits import edited_groups
 from optlint.semantics.site import Site
@@ -26,14 +26,17 @@ class Change:
     """What gave a model parameters that an optimizer does not know of.
 
     ``kind``: replaced, added, renewed (``how``: by what, in words), recreated, loaded, copied, or constructed (the
-    optimizer was built in the constructor, before the layers); ``direct``: a parameter was set, not a module.
+    optimizer was built in the constructor, before the layers). ``part``: the module that was changed, ``name``: its
+    attribute; ``direct``: a parameter was set, not a module; ``everything``: all that it had is new.
     """
 
     kind: str
     site: Site
+    part: Instance
     how: str = ""
     name: str = ""
     direct: bool = False
+    everything: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Stale:
     raises: bool
     leaves: frozenset[Leaf]
     optimizers: tuple[events.OptimizerBuilt, ...]
+
+
+Found = tuple[events.OptimizerBuilt, Change, frozenset[Leaf]]
 
 
 def stale_optimizers(run: Run) -> Iterator[Stale]:
@@ -89,78 +95,35 @@ def _fact(
     leaves: frozenset[Leaf],
     also: tuple[events.OptimizerBuilt, ...],
 ) -> Stale:
-    model = next(iter(models_of(run, leaves)), None)
-    entries = run.parameters(model).parameters if model is not None else ()
+    model, path = whole_of(run, changes[0].part)
+    entries = run.parameters(model).parameters
     guilty = [entry for entry in entries if entry.leaf in leaves]
-    held = run.held_by(built.optimizer)
-    whole = not any(entry.leaf.requires_grad is not False and in_hands(entry.leaf, held) for entry in entries)
-    variable = run.name_of(model) if model is not None else None
-    name = run.class_name(model) if model is not None else ""
-    names = modules.collapsed(entries, guilty)
-    if all(change.direct for change in changes):
+    if not guilty:
+        names = tuple(dict.fromkeys(_place(run, change) for change in changes))
+    elif all(change.direct for change in changes):
         names = tuple(entry.name for entry in guilty)
-    sole = {entry.name for entry in guilty}
-    return Stale(
-        built,
-        changes,
-        names,
-        variable,
-        name,
-        names[:1] != () and names[0] in sole,
-        whole,
-        False,
-        leaves,
-        also,
-    )
+    else:
+        names = modules.collapsed(entries, guilty)
+    mine = [entry.leaf for entry in entries if holds(run, built.optimizer, entry.leaf)]
+    whole = all(leaf.requires_grad is False for leaf in mine)
+    whole = whole or (changes[0].everything and all(entry.name.startswith(path) for entry in entries))
+    single = names[:1] != () and (changes[0].direct or names[0] in {entry.name for entry in guilty})
+    variable, name = run.name_of(model), run.class_name(model)
+    return Stale(built, changes, names, variable, name, single, whole, False, leaves, also)
 
 
-def models_of(run: Run, leaves: frozenset[Leaf]) -> list[Instance]:
-    """The models that have some of ``leaves``: those with the most of them first, then the largest."""
-    owners = [event.owner for event in run.of(events.PartChanged) if event.new & leaves]
-    ranked: dict[int, tuple[int, int, Instance]] = {}
-    for model in (*_models(run), *owners):
-        own = {entry.leaf for entry in run.parameters(model).parameters}
-        if own & leaves:
-            ranked.setdefault(id(model), (len(own & leaves), len(own), model))
-    return [model for _, _, model in sorted(ranked.values(), key=lambda rank: rank[:2], reverse=True)]
-
-
-def _models(run: Run) -> list[Instance]:
-    """Models and copies of models that are no part of another."""
-    copies = [event.model for event in run.of(events.ModelCopied)]
-    parts = {
-        id(child)
-        for copy in copies
-        for _, child in modules.submodules(run.interpreter, copy, False)
-        if child is not copy
-    }
-    ready = [event.model for event in run.of(events.ReadyModelMade)]
-    return [*run.root_models, *ready, *(copy for copy in copies if id(copy) not in parts)]
-
-
-def in_hands(leaf: Leaf, held: frozenset[Leaf] | set[Leaf]) -> bool:
-    """Whether a leaf is among those held, or was part of one when that was given away."""
-    current: object = leaf
-    while isinstance(current, Leaf):
-        if current in held:
-            return True
-        current = current.slots.get("#part_of")
-    return False
-
-
-def _wants(run: Run, leaf: Leaf) -> bool:
-    """Whether a leaf that no optimizer holds is meant to be trained by one."""
-    return (
-        leaf.requires_grad is not False
-        and not leaf.slots.get("#escaped")
-        and leaf not in run.updated_by_hand
-        and not in_hands(leaf, run.held)
-    )
+def _place(run: Run, change: Change) -> str:
+    """The name of what was changed, from the model on."""
+    _, path = whole_of(run, change.part)
+    return ".".join(filter(None, (path, change.name)))
 
 
 # -- parts that were replaced or added -----------------------------------------------------------------------------------
 
-Found = tuple[events.OptimizerBuilt, Change, frozenset[Leaf]]
+
+def _wants(run: Run, leaf: Leaf) -> bool:
+    """Whether a leaf that no optimizer holds is meant to be trained by one."""
+    return leaf.requires_grad is not False and is_forgotten(run, leaf)
 
 
 def _changed(run: Run, history: Chronicle) -> Iterator[Found]:
@@ -175,19 +138,20 @@ def _changed(run: Run, history: Chronicle) -> Iterator[Found]:
             kind = _kind(run, event, built.optimizer, guilty)
             if kind and history.trained_after(place, guilty, built.optimizer, event.branches):
                 direct = isinstance(event.owner.slots.get(event.name), Leaf)
-                yield built, Change(kind, event.site, event.how, event.name, direct), guilty
+                everything = event.how != "" and event.before <= event.old
+                change = Change(kind, event.site, event.owner, event.how, event.name, direct, everything)
+                yield built, change, guilty
 
 
 def _kind(run: Run, event: events.PartChanged, optimizer: Optimizer, guilty: frozenset[Leaf]) -> str:
     """How the optimizer came to lack the new parameters; empty where it was never meant to hold them."""
-    held = run.held_by(optimizer)
-    if any(in_hands(leaf, held) for leaf in event.old):
+    if any(holds(run, optimizer, leaf) for leaf in event.old):
         return "renewed" if event.how else "replaced"
     if event.old and not all(leaf.requires_grad is False for leaf in event.old):
         return ""  # others had the old ones, or nobody
     rest = _rest(run, event, guilty)
-    complete = all(leaf.requires_grad is False or in_hands(leaf, run.held) for leaf in rest)
-    if not complete or not any(in_hands(leaf, held) for leaf in rest):
+    complete = all(leaf.requires_grad is False or somebody_holds(run, leaf) for leaf in rest)
+    if not complete or not any(holds(run, optimizer, leaf) for leaf in rest):
         return ""
     if event.constructing:
         return "constructed"
@@ -198,7 +162,7 @@ def _rest(run: Run, event: events.PartChanged, guilty: frozenset[Leaf]) -> list[
     """What else the models have that the changed module is a part of, less what came with later changes."""
     late = frozenset(leaf for other in run.of(events.PartChanged) for leaf in other.new if _wants(run, leaf))
     rest: dict[Leaf, None] = dict.fromkeys(leaf for leaf in event.before - event.old - late)
-    for model in _models(run):
+    for model in models(run):
         entries = run.parameters(model).parameters
         if any(entry.leaf in guilty for entry in entries):
             rest.update((entry.leaf, None) for entry in entries if entry.certain and entry.leaf not in late)
@@ -207,66 +171,64 @@ def _rest(run: Run, event: events.PartChanged, guilty: frozenset[Leaf]) -> list[
 
 # -- the whole model -----------------------------------------------------------------------------------------------------
 
+Made = events.ModelMade | events.ModelCopied | events.ReadyModelMade
+
 
 def _recreated(run: Run, history: Chronicle) -> Iterator[Found]:
     """Models made after the optimizer that is stepped for them, in the place of one that it holds."""
-    roots = {id(model) for model in _models(run)}
+    roots = {id(model) for model in models(run)}
     for event in run.events:
         if not isinstance(event, (events.ModelMade, events.ModelCopied, events.ReadyModelMade)):
             continue
         model = event.model
-        if event.conditional or not families.is_module(run.interpreter, model):
+        if event.conditional or id(model) not in roots or not families.is_module(run.interpreter, model):
             continue
-        own = _own(run, model) if id(model) in roots else frozenset()
+        own = _own(run, model)
         if not own or any(not _wants(run, leaf) or leaf in run.touched for leaf in own):
             continue
         place = history.place(event)
         for at, built in history.builds():
-            if not history.certainly_before(at, place):
-                continue
-            kind = _succession(run, event, model, own, built.optimizer)
-            if kind and _only_for(history, place, own, built.optimizer, run):
-                name = run.name_of(model) or run.class_name(model)
-                yield built, Change(kind, event.site, name=name), own
+            if history.certainly_before(at, place):
+                kind, before = _succession(run, event, own, built.optimizer)
+                if before and _takes_over(history, place, own, before, built.optimizer):
+                    yield built, Change(kind, event.site, model, everything=True), own
 
 
 def _own(run: Run, model: Instance) -> frozenset[Leaf]:
+    """What a model wants trained; nothing where an optimizer has something of it."""
     if model.slots.get("#escaped"):
         return frozenset()
-    entries: tuple[NamedParameter, ...] = run.parameters(model).parameters
-    if any(in_hands(entry.leaf, run.held) for entry in entries):
+    entries = run.parameters(model).parameters
+    if any(somebody_holds(run, entry.leaf) for entry in entries):
         return frozenset()
-    return frozenset(
-        entry.leaf for entry in entries if entry.certain and entry.leaf.requires_grad is not False
-    )
+    return frozenset(e.leaf for e in entries if e.certain and e.leaf.requires_grad is not False)
 
 
 def _succession(
-    run: Run,
-    event: events.ModelMade | events.ModelCopied | events.ReadyModelMade,
-    model: Instance,
-    own: frozenset[Leaf],
-    optimizer: Optimizer,
-) -> str:
-    """Whether a model stands in the place of one that the optimizer holds: ``copied``, ``recreated``, or neither."""
+    run: Run, event: Made, own: frozenset[Leaf], optimizer: Optimizer
+) -> tuple[str, frozenset[Leaf]]:
+    """How a model came into the place of one that the optimizer holds, and the parameters of that one."""
     held = run.held_by(optimizer)
     if isinstance(event, events.ModelCopied):
-        sources = [leaf.slots.get("#copy_of", frozenset()) for leaf in own]
-        return "copied" if all(source & held for source in sources) else ""
-    name = run.name_of(model)
-    for other in _models(run):
-        if other is model or name is None or run.name_of(other) != name:
-            continue
-        if any(entry.leaf in held for entry in run.parameters(other).parameters):
-            return "loaded" if model.cls.name == "loaded" else "recreated"
-    return ""
+        sources = [leaf.slots.get("#copy_of", frozenset()) & held for leaf in own]
+        return "copied", frozenset().union(*sources) if all(sources) else frozenset()
+    name = run.name_of(event.model)
+    before = frozenset(
+        entry.leaf
+        for other in models(run)
+        if other is not event.model and name is not None and run.name_of(other) == name
+        for entry in run.parameters(other).parameters
+        if entry.leaf in held
+    )
+    return "loaded" if event.model.cls.name == "loaded" else "recreated", before
 
 
-def _only_for(history: Chronicle, place: int, own: frozenset[Leaf], optimizer: Optimizer, run: Run) -> bool:
-    """Whether a step after ``place`` follows a gradient of the new model, and none one of what the optimizer holds."""
-    held = run.held_by(optimizer)
+def _takes_over(
+    history: Chronicle, place: int, own: frozenset[Leaf], before: frozenset[Leaf], optimizer: Optimizer
+) -> bool:
+    """Whether a step after ``place`` follows a gradient of the new model, and none a gradient of the old one."""
     reached = list(history.since(place, optimizer))
-    return any(own & leaves for leaves in reached) and not any(held & leaves for leaves in reached)
+    return any(own & leaves for leaves in reached) and not any(before & leaves for leaves in reached)
 
 
 # -- before all layers ---------------------------------------------------------------------------------------------------
@@ -282,6 +244,6 @@ def _built_before_everything(run: Run) -> Iterator[Stale]:
         leaves = frozenset(entry.leaf for entry in run.parameters(model).parameters)
         if first is None or not leaves:
             continue
-        change = Change("constructed", first.site, name=first.name)
+        change = Change("constructed", first.site, model, name=first.name)
         name = run.class_name(model)
         yield Stale(built, (change,), (), None, name, False, True, True, leaves, (built,))

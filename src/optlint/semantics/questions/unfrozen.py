@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics import events, modules
 from optlint.semantics.questions import causes
+from optlint.semantics.questions.belonging import holds, is_forgotten, models_of, was_among
 from optlint.semantics.questions.chronicle import Chronicle, chronicle
-from optlint.semantics.questions.stale import in_hands, models_of
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf
 
@@ -52,17 +52,13 @@ def unfrozen_too_late(run: Run) -> Iterator[Unfrozen]:
             guilty = frozenset(
                 leaf
                 for leaf in event.leaves
-                if in_hands(leaf, frozen) and leaf not in other.leaves and _is_forgotten(run, leaf)
+                if was_among(leaf, frozen) and leaf not in other.leaves and is_forgotten(run, leaf)
             )
             built = _used_on(run, history, event, guilty) if guilty else None
             if built is not None:
                 found.setdefault(event.call or event.site, (built, set()))[1].update(guilty)
     for site, (built, leaves) in found.items():
         yield _fact(run, site, built, frozenset(leaves))
-
-
-def _is_forgotten(run: Run, leaf: Leaf) -> bool:
-    return not in_hands(leaf, run.held) and not leaf.slots.get("#escaped") and leaf not in run.updated_by_hand
 
 
 def _used_on(
@@ -73,10 +69,10 @@ def _used_on(
     for at, built in history.builds():
         if not history.certainly_before(at, place):
             continue
-        held = run.held_by(built.optimizer)
         together = any(
-            any(in_hands(entry.leaf, held) for entry in run.parameters(model).parameters)
+            holds(run, built.optimizer, entry.leaf)
             for model in models_of(run, guilty)
+            for entry in run.parameters(model).parameters
         )
         if together and history.trained_after(place, guilty, built.optimizer, event.branches):
             return built
