@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from optlint.semantics import attributes, containers, expressions, forwards, iteration
-from optlint.semantics.libraries import misused_values
+from optlint.semantics.libraries import misused_values, tensor_calls
 from optlint.semantics.values import (
     ABSENT,
+    TRUE,
     UNKNOWN,
     Const,
     Container,
@@ -20,6 +21,7 @@ from optlint.semantics.values import (
     Leaf,
     OneShot,
     Unknown,
+    UnseenIterator,
     Value,
     join_values,
     options,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
     """Bind ``target`` to ``value``."""
+    if isinstance(value, UnseenIterator) and value.state is not None and "#variable" not in value.state.slots:
+        _name(it, target, value.state)
     if isinstance(value, (Instance, OneShot)) and "#variable" not in value.slots:
         _name(it, target, value)
     if isinstance(target, cst.Name):
@@ -38,6 +42,9 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
     elif isinstance(target, cst.Attribute):
         owner = expressions.evaluate(it, target.value)
         attributes.set_attribute(it, owner, target.attr.value, value, target)
+        flagged = target.attr.value == "requires_grad" and value == TRUE
+        if flagged and isinstance(owner, Flow) and not owner.cuts and isinstance(target.value, cst.Name):
+            it.bind(target.value.value, tensor_calls.made_leaf(it, owner, target))
     elif isinstance(target, cst.Subscript):
         owner = expressions.evaluate(it, target.value)
         _set_element(it, owner, expressions.subscript_key(it, target), value, target)

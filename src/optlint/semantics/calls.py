@@ -70,6 +70,7 @@ from optlint.semantics.values import (
     Super,
     Text,
     Unknown,
+    UnseenIterator,
     UserClass,
     Value,
     join_values,
@@ -177,11 +178,18 @@ def _changed_in_place(
     """``x.detach_()``, ``x.index_add_(0, i, y)``: from here on the name means the result."""
     if not isinstance(method.receiver, (Leaf, Flow)) or not method.name.endswith("_"):
         return
-    if method.name == "detach_":
+    if method.name == "detach_" or _made_leaf(method, result):
         if isinstance(place, cst.Name):
             it.bind(place.value, result)
     elif method.name not in tensor_calls.INITIALISERS and not method.name.endswith("__"):
         assignment.write_into(it, method.receiver, arguments.all_values(), place)
+
+
+def _made_leaf(method: Method, result: Value) -> bool:
+    """Whether ``x.requires_grad_()`` made a leaf of a result; one that was cut off stays what it was cut from."""
+    receiver = method.receiver
+    made = method.name == "requires_grad_" and isinstance(receiver, Flow) and isinstance(result, Leaf)
+    return made and isinstance(receiver, Flow) and not receiver.cuts
 
 
 def _super(it: Interpreter, node: cst.Call) -> Value:
@@ -329,6 +337,8 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, DictObj) and depth < 4:
             escape(it, value.entries.values.values(), depth + 1)
             it.heap.set(value.slots, "entries", Entries(value.entries.values, True))
+        elif isinstance(value, UnseenIterator) and value.state is not None:
+            reading.in_unseen_hands(it, value.state)
         elif isinstance(value, OneShot):
             if value.kind == "parameters":
                 escape(it, iteration.peek(it, value).values, depth + 1)
@@ -512,6 +522,8 @@ def _call_on_unknown(
         return taken
     if name.startswith(_UNFREEZES) and FALSE not in values:
         unseen_parts.changed(it, receiver, node)
+    if name in _ITERATORS and not values and isinstance(receiver, Unknown):
+        return _unseen_iterator(it, receiver, node)
     if name in _HARMLESS_METHODS:
         handed.note(it, values)
         return expressions.opaque(
@@ -519,6 +531,18 @@ def _call_on_unknown(
         )
     escape(it, values)
     return expressions.opaque(it, [receiver, *values])
+
+
+#: Methods that give an iterator, as those of every module do.
+_ITERATORS = frozenset({"parameters", "named_parameters"})
+
+
+def _unseen_iterator(it: Interpreter, receiver: Unknown, node: cst.CSTNode) -> Value:
+    """``model.parameters()`` of a model that came from outside."""
+    given = expressions.opaque(it, [receiver])
+    element = Unknown(given.taint, given.cuts)
+    state = OneShot("unseen", lambda: Items((element,) * 2, True, True), it.site(node))
+    return UnseenIterator(given.taint, given.cuts, state=state)
 
 
 def _call_instance_method(

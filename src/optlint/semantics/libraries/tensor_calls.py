@@ -185,11 +185,16 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
             owner.fresh = True  # whatever it is made of, a constructor that wants its gradient means a weight
         attributes.set_requires_grad(it, [(owner, known if isinstance(known, bool) else None)], node)
         return owner
-    if any(leaf.requires_grad is not False for leaf in owner.deps) or wanted == FALSE:
-        return owner
-    _marked(it, owner, "requires_grad", node)
-    leaf = Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not owner.cuts)
-    note_copy(leaf, owner)
+    return owner if wanted == FALSE else made_leaf(it, owner, node)
+
+
+def made_leaf(it: Interpreter, tensor: Flow, node: cst.CSTNode) -> Value:
+    """A tensor is told to want a gradient: where it is no part of the graph, it is a leaf that does from then on."""
+    if tensor.in_graph is True or any(leaf.requires_grad is not False for leaf in tensor.deps):
+        return tensor
+    _marked(it, tensor, "requires_grad", node)
+    leaf = Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not tensor.cuts)
+    note_copy(leaf, tensor)
     return leaf
 
 

@@ -47,6 +47,8 @@ def gradless(run: Run) -> Iterator[Gradless]:
     for built in run.optimizers:
         if id(built.optimizer) not in stepped or explained.holds(built) or built.faults:
             continue
+        if "#of_torch" not in built.optimizer.slots:
+            continue  # another's or the user's own may do without gradients
         for value in _elements(built):
             found = _made(run, value)
             if found is None or found[0] in seen:

@@ -14,7 +14,7 @@ from optlint.semantics.libraries import argument_faults
 from optlint.semantics.questions import causes
 from optlint.semantics.questions.telling import argument_text, told, type_name
 from optlint.semantics.site import Site
-from optlint.semantics.values import Container, DictObj, Flow, Instance, Leaf, Method, Optimizer, Value
+from optlint.semantics.values import Const, Container, DictObj, Flow, Instance, Leaf, Method, Optimizer, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -62,7 +62,7 @@ def wrong_arguments(run: Run) -> Iterator[WrongArgument]:
 def _refused(run: Run) -> Iterator[WrongArgument]:
     for built in run.optimizers:
         fault = _first(built.faults)
-        if fault is None:
+        if fault is None or _may_be_set_elsewhere(run, fault):
             continue
         site = built.asked_at or built.site
         related = _related(site, fault, built.site)
@@ -102,6 +102,11 @@ def _first(faults: Iterable[events.ArgumentFault]) -> events.ArgumentFault | Non
     """The fault that torch comes upon first; a silent one only where it raises nothing."""
     others = [fault for fault in faults if fault.kind != "non-leaf"]
     return next((fault for fault in others if fault.kind not in SILENT), others[0] if others else None)
+
+
+def _may_be_set_elsewhere(run: Run, fault: events.ArgumentFault) -> bool:
+    """Whether a None or a number may only stand for what other code puts there: its callers are not seen."""
+    return run.root != "<module>" and isinstance(fault.value, Const)
 
 
 def _kind(fault: events.ArgumentFault, text: str) -> str:
@@ -145,7 +150,7 @@ def _related(site: Site, fault: events.ArgumentFault, built: Site) -> tuple[tupl
 def _refused_groups(run: Run) -> Iterator[WrongArgument]:
     for added in run.of(events.GroupAdded):
         fault = _first(added.faults)
-        if fault is None:
+        if fault is None or _may_be_set_elsewhere(run, fault):
             continue
         holders = _built(run, added.optimizer)
         yield WrongArgument(
