@@ -70,15 +70,25 @@ def _passing(module: Instance, has_place: bool) -> bool:
 
 
 def used(run: Run, owner: Instance, leaves: set[Leaf]) -> frozenset[Leaf]:
-    """Leaves that gradient reaches in training; where no training of the owner is seen, those that forward uses."""
+    """Leaves that gradient reaches in training; where no training of the owner is seen, those that forward uses.
+
+    Where nobody calls the owner either, those behind what its methods give to code that is not seen.
+    """
     own = {entry.leaf for entry in run.parameters(owner).parameters} | leaves
     if any(own & event.maybe for event in run.backwards):
         return run.reached
-    results = [deps(run, event.result) for event in run.forwards if event.grad]
-    found = run.returned.union(*results)
-    if found & leaves or any(event.model is owner for event in run.forwards):
-        return found
-    return probe(run, owner)
+    around = {id(model) for model in _around(run, owner)}
+    called = [event for event in run.forwards if event.grad]
+    results = [deps(run, event.result) for event in called if id(event.model) in around]
+    if any(results):
+        return frozenset().union(*results)
+    found = run.returned.union(*(deps(run, event.result) for event in called))
+    return found if found & leaves else probe(run, owner)
+
+
+def _around(run: Run, owner: Instance) -> list[Instance]:
+    """A module and those that it is a part of."""
+    return [model for model in run.models if _within(run, owner, model)]
 
 
 def effects(run: Run, owner: Instance) -> tuple[tuple[OptimizerBuilt, ...], bool]:

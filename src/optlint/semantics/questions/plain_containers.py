@@ -133,15 +133,18 @@ def _shown(key: object) -> str:
 
 
 def put_on(run: Run, one: Kept) -> Site | None:
-    """Where the container came to be an attribute of its owner."""
+    """Where the container came to be an attribute of its owner; None where a module had the name: torch refuses that."""
     if one.in_class:
         return one.outer.site
     if one.holder is not None:
         return one.holder.site
     for event in run.of(events.AttributeSet):
         if event.owner is one.owner and event.name == one.name:
-            if any(option is one.outer for option in options(event.value)):
+            held = options(event.value)
+            if any(option is one.outer for option in held):
                 return event.site
+            if any(isinstance(v, Instance) and families.is_module(run.interpreter, v) for v in held):
+                return None
     return None
 
 
