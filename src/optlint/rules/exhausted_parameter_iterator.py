@@ -51,9 +51,10 @@ optimizer = optim.Adam(params, lr=1e-3)
         "what was taken is thrown away on purpose, with `next(params)` as a statement of its own",
         "which reader comes first depends on the path, or on code that cannot be seen",
         "the iterator gives neither parameters nor modules that have some",
+        "what gives the iterator is not known, and the project has a `parameters` method that may give a list",
     )
     misses = (
-        "iterators of a model that is only known as the argument of a function",
+        "the first parameters, taken by `next` or `any` from the iterator of a model that is not known",
         "an iterator that two methods read, each of which some other file calls",
     )
 
@@ -93,7 +94,7 @@ def _empty_group(fact: ReadAgain) -> str:
     end = (
         f"{_listed(fact.untrained)} never {_train(fact)}" if fact.untrained else "its settings reach nothing"
     )
-    return f"{_optimizer(fact)} gets an empty group without a word, and {end}"
+    return f"{_optimizer(fact)} gets an empty group without a word{f', and {end}' if fact.known else ''}"
 
 
 def _less(fact: ReadAgain) -> str:

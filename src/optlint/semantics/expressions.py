@@ -383,6 +383,8 @@ def callee(it: Interpreter, node: cst.BaseExpression) -> Value:
         value = attributes.get_attribute(it, owner, node.attr.value, node)
         if isinstance(value, Method) and isinstance(owner, Instance) and value.function is None:
             constructors.note_missing(it, owner, node.attr.value, node)
+        elif isinstance(owner, External) and owner.name == "builtins.super":
+            constructors.super_itself(it, node)
         return value
     return evaluate(it, node)
 
@@ -773,7 +775,7 @@ def _comparison(it: Interpreter, node: cst.Comparison) -> Value:
         values.append(right)
         if isinstance(part.operator, (cst.In, cst.NotIn)):
             misused_values.note_compared(it, left, right, node)
-        if isinstance(right, OneShot) and isinstance(part.operator, (cst.In, cst.NotIn)):
+        if reading.one_shot(right) is not None and isinstance(part.operator, (cst.In, cst.NotIn)):
             answer = _is_in(it, left, right, part)
         else:
             answer = truth.compare(part.operator, left, right)
@@ -786,10 +788,10 @@ def _comparison(it: Interpreter, node: cst.Comparison) -> Value:
     return UNKNOWN
 
 
-def _is_in(it: Interpreter, element: Value, iterator: OneShot, part: cst.ComparisonTarget) -> bool | None:
+def _is_in(it: Interpreter, element: Value, iterator: Value, part: cst.ComparisonTarget) -> bool | None:
     """``element in iterator``, which reads it."""
     reader, it.reader = it.reader, (it.frame, part.comparator, "in")
-    found = reading.finds(it, iterator, lambda value: truth.same_or_equal(value, element))
+    found = iteration.finds(it, iterator, lambda value: truth.same_or_equal(value, element))
     it.reader = reader
     return truth.negate(found) if isinstance(part.operator, cst.NotIn) else found
 

@@ -43,7 +43,6 @@ from optlint.semantics.values import (
     Instance,
     Leaf,
     Namespace,
-    OneShot,
     Unknown,
     UserClass,
     Value,
@@ -400,8 +399,7 @@ class Interpreter:
         value = expressions.evaluate(self, node.iter)
         idle.used(self, value, node.iter, "iteration")
         self.reader = (self.frame, node.iter, "for")
-        steps = reading.Steps(self, value) if isinstance(value, OneShot) else None
-        items = steps.items if steps is not None else iteration.take(self, value)
+        steps, items = iteration.begun(self, value)
         self.reader = None
         rounds = iteration.rounds(self, items)
         repeated = iteration.is_repetition(value) and not self._decides(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from optlint.semantics import enumerations, modules, reading, unseen_parts
@@ -82,10 +82,44 @@ def take(it: Interpreter, value: Value) -> Items:
     if isinstance(value, Leaf):
         return Items((_row(it, value),) * UNKNOWN_ROUNDS, many=True)
     if isinstance(value, (Flow, Unknown)):
-        return Items((_element_of(value),) * UNKNOWN_ROUNDS, True, many=True)
+        iterator = reading.one_shot(value)
+        if iterator is not None:
+            reading.rest(it, iterator)
+        return unknown_items(value)
     if isinstance(value, Const) and isinstance(value.value, str):
         return Items(tuple(Const(c) for c in value.value[:MAX_ROUNDS]))
     return Items((), True)
+
+
+def unknown_items(value: Flow | Unknown) -> Items:
+    """The elements of something that is not known."""
+    return Items((_element_of(value),) * UNKNOWN_ROUNDS, True, many=True)
+
+
+def begun(it: Interpreter, value: Value) -> tuple[reading.Steps | None, Items]:
+    """All elements of an iterable for somebody who may stop early; of an iterator with the steps to say where."""
+    iterator = reading.one_shot(value)
+    if iterator is None:
+        return None, take(it, value)
+    steps = reading.Steps(it, iterator)
+    return steps, unknown_items(value) if isinstance(value, Unknown) else steps.items
+
+
+def finds(it: Interpreter, iterator: Value, same: Callable[[Value], bool | None]) -> bool | None:
+    """``element in iterator``: it is read up to the first element for which ``same`` is true."""
+    steps, items = begun(it, iterator)
+    answers: list[bool | None] = []
+    for value in items.values:
+        answer = same(value)
+        unsure = answer is not False and isinstance(value, Choice) and ABSENT in value.options
+        answers.append(None if unsure else answer)
+        if answers[-1] is True:
+            break
+    if steps is not None:
+        steps.stand(reading.stops(answers, True))
+    if True in answers:
+        return True
+    return None if None in answers or items.open or items.many else False
 
 
 def peek(it: Interpreter, iterator: OneShot) -> Items:

@@ -194,6 +194,11 @@ class Project:
                 return True
         return False
 
+    def defines(self, method: str, importer: str) -> bool:
+        """Whether a file of the project defines a function or method of that name."""
+        pattern = re.compile(rf"^\s*def {re.escape(method)}\b", re.MULTILINE)
+        return any(pattern.search(self._read(file) or "") for file in self._neighbours(importer))
+
     def _same_package(self, file: str, own: str) -> bool:
         """Whether two files lie in one package, so that a third is likely to bring them together."""
         folder = os.path.dirname(os.path.abspath(file))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -21,6 +21,7 @@ from optlint.semantics.values import (
     Items,
     Method,
     OneShot,
+    UnseenIterator,
     UserClass,
     Value,
     join_values,
@@ -36,6 +37,13 @@ _ONE_FOR_ONE = frozenset({"enumerate", "enumerate-many", "map", "zip"})
 _SELECTING = frozenset({"filter", "generator"})
 #: Iterators read by iterators read by …: further ones are not followed.
 _MAX_DEPTH = 5
+
+
+def one_shot(value: Value) -> OneShot | None:
+    """The notes of an iterator, also of one of which no more is known; None for any other value."""
+    if isinstance(value, UnseenIterator):
+        return value.state
+    return value if isinstance(value, OneShot) else None
 
 
 def rest(it: Interpreter, iterator: OneShot) -> Items:
@@ -84,22 +92,6 @@ def first_of(it: Interpreter, iterator: OneShot) -> Items | None:
     steps.finish()
     steps.stand((*range(1, len(steps.items.values) + 1), END))
     return Items(steps.items.values, True)
-
-
-def finds(it: Interpreter, iterator: OneShot, same: Callable[[Value], bool | None]) -> bool | None:
-    """``element in iterator``: it is read up to the first element for which ``same`` is true."""
-    steps = Steps(it, iterator)
-    answers: list[bool | None] = []
-    for value in steps.items.values:
-        sure = not _may_be_missing(value)
-        answer = same(value)
-        answers.append(answer if sure or answer is False else None)
-        if answers[-1] is True:
-            break
-    steps.stand(stops(answers, True))
-    if True in answers:
-        return True
-    return None if None in answers or steps.items.open or steps.items.many else False
 
 
 def stops(answers: Sequence[bool | None], wanted: bool) -> Iterator[int]:
@@ -209,7 +201,7 @@ def _read_by(iterator: OneShot) -> list[OneShot]:
     for source in iterator.sources:
         for option in options(source):
             inside = option.items.values if isinstance(option, Container) else (option,)
-            found.extend(value for value in inside if isinstance(value, OneShot))
+            found.extend(one for one in map(one_shot, inside) if one is not None)
     return found
 
 

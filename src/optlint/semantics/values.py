@@ -130,6 +130,11 @@ class Device(Unknown):
 
 
 @dataclass(frozen=True)
+class Untied(Unknown):
+    """A configuration of transformers that says that the output layer has weights of its own."""
+
+
+@dataclass(frozen=True)
 class Const(Value):
     """A Python constant: string, bytes, number, boolean, None, Ellipsis."""
 
@@ -288,6 +293,22 @@ class NamedTuple(Container):
     def __init__(self, names: tuple[str, ...], items: Items, site: Site | None = None) -> None:
         super().__init__("tuple", items, site)
         self.names = names
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenIterator(Unknown):
+    """What ``parameters()`` of something that is not known gives: an iterator whatever it is.
+
+    ``state`` notes how far it was read.
+    """
+
+    state: OneShot | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class OneShot(Obj):

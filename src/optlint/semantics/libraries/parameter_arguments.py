@@ -27,6 +27,7 @@ from optlint.semantics.values import (
     OneShot,
     Optimizer,
     Unknown,
+    UnseenIterator,
     Value,
     join_values,
     options,
@@ -43,6 +44,8 @@ def groups_of(it: Interpreter, given: Value) -> Groups:
         return each[0].joined_with(each[1:]) if each else Groups((), True)
     if isinstance(given, Leaf):
         return Groups((Group(Items((given,))),))
+    if isinstance(given, UnseenIterator):
+        iteration.take(it, given)
     if not isinstance(given, (Container, OneShot, Instance)):
         return Groups((), True)
     if isinstance(given, Instance) and not modules.is_container(given, "ParameterList"):
@@ -90,6 +93,8 @@ def _group_tensors(it: Interpreter, given: Value) -> Items | None:
         return each[0].joined_with(each[1:]) if each else None
     if isinstance(given, Leaf):
         return Items((given,))
+    if isinstance(given, UnseenIterator):
+        iteration.take(it, given)
     if isinstance(given, (Container, OneShot)):
         return _tensors(iteration.take(it, given))
     if isinstance(given, Instance) and modules.is_container(given, "ParameterList"):

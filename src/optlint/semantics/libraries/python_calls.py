@@ -37,6 +37,8 @@ from optlint.semantics.values import (
     Entries,
     External,
     Flow,
+    Group,
+    Groups,
     Instance,
     Items,
     Leaf,
@@ -342,6 +344,8 @@ def _next(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 def next_of(it: Interpreter, source: Value, default: Value = UNKNOWN) -> Value:
     """The first element of what is left in an iterator, ``default`` if there may be none; the rest stays."""
     if not isinstance(source, OneShot):
+        if reading.one_shot(source) is not None:
+            iteration.begun(it, source)
         return expressions.opaque(it, [source])
     items = reading.first_of(it, source)
     if items is None:
@@ -385,8 +389,7 @@ def _any_of(wanted: bool) -> Handler:
 
     def handler(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         source = arguments.get(0, "iterable") or UNKNOWN
-        steps = reading.Steps(it, source) if isinstance(source, OneShot) else None
-        items = steps.items if steps is not None else iteration.take(it, source)
+        steps, items = iteration.begun(it, source)
         answers = [_sure(value) for value in items.values]
         if steps is not None:
             steps.stand(reading.stops(answers, wanted))
@@ -438,6 +441,8 @@ def _instance_of(it: Interpreter, value: Instance, wanted: Value) -> bool | None
         return True if families.is_module(it, value) else None
     if wanted.name.startswith("torch.nn.") and families.is_module(it, value):
         if isinstance(value.cls, LibraryClass):
+            if value.cls.name == "Inner" or value.cls.qualified_name.startswith("optlint."):
+                return None
             return value.cls.name == last or _torch_parents(value.cls.name, last)
         bases = {base.rsplit(".", 1)[-1] for base in value.cls.library_bases()}
         return last in bases
@@ -679,8 +684,7 @@ def _islice(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     part = _bounds(arguments.positional[1:])
 
     def produce() -> Items:
-        steps = reading.Steps(it, source) if isinstance(source, OneShot) else None
-        items = steps.items if steps is not None else iteration.take(it, source)
+        steps, items = iteration.begun(it, source)
         if items.open or items.many or part is None:
             if steps is not None:
                 steps.stand((*range(len(items.values)), END))
@@ -753,6 +757,21 @@ def _deepcopy(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value
 MAX_COPIED = 3_000
 
 
+def _copied_optimizer(value: Optimizer, memo: dict[int, Value]) -> Optimizer:
+    """Another optimizer with copies of the parameters: those of the model's copy, if that was copied with it."""
+    groups = []
+    for group in value.groups.groups:
+        params = group.params
+        if params is not None:
+            params = Items(tuple(copied(p, memo) for p in params.values), params.open, params.many)
+        groups.append(Group(params, group.settings))
+    assert value.site is not None
+    copy = Optimizer(value.cls_name, Groups(tuple(groups), value.groups.open), value.site)
+    memo[id(value)] = copy
+    copy.slots["#original"] = value
+    return copy
+
+
 def copied(value: Value, memo: dict[int, Value]) -> Value:
     """A deep copy: new leaves and containers, states as they are now."""
     if id(value) in memo:
@@ -793,7 +812,9 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
         return table
     if isinstance(value, Choice):
         return join_values([copied(option, memo) for option in value.options])
-    if isinstance(value, (Optimizer, OneShot)):
+    if isinstance(value, Optimizer):
+        return _copied_optimizer(value, memo)
+    if isinstance(value, OneShot):
         return UNKNOWN
     if isinstance(value, Flow):
         return Flow(value.deps, value.cuts, None, value.in_graph, value.origin)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.semantics import reading
 from optlint.semantics.events import GroupAdded, IteratorRead, OptimizerBuilt
 from optlint.semantics.progress import END, Progress, Use
 from optlint.semantics.questions import telling
@@ -46,8 +47,8 @@ class ReadAgain:
     ``effect``: what comes of it (``empty-optimizer``, ``empty-group``, ``less``, ``no-clipping``, ``raises``,
     ``nothing``); ``by``: the function that reads; ``uses``: who read before; ``maybe``: one that need not have read;
     ``head``: how many elements are missing, where the rest is there; ``together``: one call reads it twice;
-    ``untrained``: the names of the parameters that no optimizer gets therefore; ``reader``: the place that reads, if
-    that is in another file; ``also``: other places that read it again.
+    ``untrained``: the names of the parameters that no optimizer gets therefore; ``known``: whether it is known what
+    the iterator gives; ``reader``: the place that reads, if that is in another file; ``also``: other places.
     """
 
     site: Site
@@ -60,6 +61,7 @@ class ReadAgain:
     head: int
     together: bool
     untrained: tuple[str, ...]
+    known: bool
     lazy: bool
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
@@ -120,14 +122,23 @@ def _nothing_left(
         return None
     receiver = _receiver(run, position, event)
     effect = _effect(event, receiver)
-    if not parameters and effect == "nothing":
+    unseen = event.iterator.kind == "unseen"
+    if not parameters and effect == "nothing" and not unseen:
         return None  # what it gives is not known to be parameters
+    if unseen and _may_be_a_list(run):
+        return None
     together = receiver is not None and _in_one_call(run, position, event)
     if effect == "empty-optimizer" and event.guarded:
         return None  # the program expects the error
     built = _given(run, position, event, parameters) if receiver is None else _builder(run, receiver)
     leaves = parameters - run.held if built else frozenset[Leaf]()
     return _fact(run, event, effect, leaves, built, together=together)
+
+
+def _may_be_a_list(run: Run) -> bool:
+    """Whether some class of the project has a ``parameters`` of its own, which may give a list."""
+    project = run.interpreter.project
+    return any(project.defines(name, run.path) for name in ("parameters", "named_parameters"))
 
 
 def _in_one_call(run: Run, position: int, event: IteratorRead) -> bool:
@@ -172,10 +183,16 @@ def _effect(event: IteratorRead, receiver: OptimizerBuilt | GroupAdded | None) -
 
 def _effect_on_optimizer(event: IteratorRead, built: OptimizerBuilt) -> str:
     groups = built.groups.groups
+    unseen = event.iterator.kind == "unseen"
     if any(group.entry is not None for group in groups):
-        return "empty-group" if not event.before.used_up or any(map(_is_empty, groups)) else "less"
-    alone = built.argument is event.iterator
-    return "empty-optimizer" if alone or all(map(_is_empty, groups)) else "less"
+        sure = event.before.used_up and not unseen
+        return "empty-group" if not sure or any(map(_is_empty, groups)) else "less"
+    given = built.argument
+    alone = reading.one_shot(given) is event.iterator or (
+        isinstance(given, OneShot)
+        and [reading.one_shot(source) for source in given.sources] == [event.iterator]
+    )
+    return "empty-optimizer" if alone or (groups and all(map(_is_empty, groups))) else "less"
 
 
 def _is_empty(group: Group) -> bool:
@@ -229,7 +246,7 @@ def _fact(
     together: bool = False,
 ) -> ReadAgain:
     before, iterator = event.before, event.iterator
-    lazy = iterator.kind not in ("parameters", "generator", "modules")
+    lazy = iterator.kind not in ("parameters", "generator", "modules", "unseen")
     return ReadAgain(
         site=event.asked_at or event.site,
         iterator=_name(iterator),
@@ -241,6 +258,7 @@ def _fact(
         head=head,
         together=together,
         untrained=_named(run, leaves),
+        known=event.iterator.kind != "unseen",
         lazy=lazy,
         leaves=leaves,
         optimizers=tuple(built),
