@@ -97,6 +97,8 @@ def _library_model_method(
     if name in _EMBEDDINGS and arguments.positional:
         identity.put(it, owner, f"get{name[3:]}()", arguments.positional[0])
         return NONE
+    if name == "resize_token_embeddings" and torch_identity.embeddings_resized(it, owner):
+        return UNKNOWN
     if not name.startswith(_LOOKING):
         calls.escape(it, [owner])
     return expressions.opaque(it, [owner, *arguments.all_values()])
@@ -312,6 +314,7 @@ _MODULE_METHODS: dict[str, ModuleMethod] = {
     "register_full_backward_hook": _unknown,
     "extra_repr": _unknown,
     "gradient_checkpointing_enable": _nothing,
+    "mark_forward_method": _nothing,
     "reset_parameters": _nothing,
 }
 

@@ -19,6 +19,7 @@ from optlint.semantics.values import (
     Items,
     Leaf,
     LibraryClass,
+    Untied,
     UserClass,
     Value,
     join_values,
@@ -33,6 +34,18 @@ _WITHOUT_IS_NONE = frozenset(
     {"Linear", "LazyLinear", "Bilinear", "SyncBatchNorm", "LayerNorm", "GroupNorm"}
     | {f"{name}{n}d" for name in ("Conv", "ConvTranspose", "LazyConv", "BatchNorm", "InstanceNorm") for n in (1, 2, 3)}
 )  # fmt: skip
+#: What the parts of torch's own composite layers are, by their names.
+_INNER = {
+    "self_attn": "MultiheadAttention",
+    "multihead_attn": "MultiheadAttention",
+    "out_proj": "Linear",
+    "linear1": "Linear",
+    "linear2": "Linear",
+    "norm": "LayerNorm",
+    "norm1": "LayerNorm",
+    "norm2": "LayerNorm",
+    "norm3": "LayerNorm",
+}
 #: Modules that call the one inside them, and under which name they keep it.
 _WRAPPERS = {
     "DataParallel": "module",
@@ -111,7 +124,7 @@ def _add_parameter(
     for part in parents:
         child = owner.slots.get(part)
         if not isinstance(child, Instance):
-            child = Instance(LibraryClass("torch.nn.Inner"), module.site)
+            child = Instance(LibraryClass(f"torch.nn.{_INNER.get(part, 'Inner')}"), module.site)
             it.heap.set(owner.slots, part, child)
         owner = child
     known = True if parameter.requires_grad else False if parameter.certain else None
@@ -183,7 +196,12 @@ def _stack(it: Interpreter, module: Instance, arguments: Arguments) -> None:
 
 def library_model(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     known = model_zoo.library_model(name, {k: plain_argument(v) for k, v in arguments.keywords.items()})
-    return None if known is None else opaque_model(it, known.family, node)
+    if known is None:
+        return None
+    model = opaque_model(it, known.family, node)
+    if any(isinstance(value, Untied) for value in arguments.all_values()):
+        model.slots["#untied"] = True
+    return model
 
 
 def opaque_model(it: Interpreter, family: str, node: cst.CSTNode) -> Instance:
