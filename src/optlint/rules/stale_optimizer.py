@@ -110,6 +110,9 @@ for _ in range(3):
                 "and nothing trains any more"
             )
             fix = "put a list there: `list(model.parameters())`"
+        elif edit.form == "copied":
+            message = f"the copy of `{name}` holds copies of the parameters, which no model has: nothing changes"
+            fix = "copy the model and the optimizer together: `copy.deepcopy((model, optimizer))`"
         else:
             message = f"the groups of `{name}` are emptied: nothing is raised, and `step()` changes nothing any more"
             fix = "build a new optimizer with the parameters that it shall train"

@@ -294,6 +294,14 @@ class ModelCopied(Event):
 
 
 @dataclass(frozen=True)
+class OptimizerCopied(Event):
+    """An optimizer was copied, with what it holds: ``optimizer`` is the copy."""
+
+    optimizer: Optimizer
+    original: Optimizer
+
+
+@dataclass(frozen=True)
 class GroupsEdited(Event):
     """What an optimizer holds was replaced or cleared by hand, through ``param_groups``.
 

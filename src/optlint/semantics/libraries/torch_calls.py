@@ -91,7 +91,7 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     if model is not None:
         return model
     if not name.startswith("torch."):
-        return torch_identity.context(name)
+        return torch_identity.context(name) or torch_identity.configuration(name, arguments)
     return _call_torch(it, name, arguments, node)
 
 

@@ -27,6 +27,8 @@ from optlint.semantics.values import (
     Instance,
     Leaf,
     LibraryClass,
+    Optimizer,
+    Untied,
     Value,
     options,
 )
@@ -66,6 +68,24 @@ _HOMES = ("torch.nn.utils.", "torch.distributed.", "torch.ao.quantization.", "to
 def context(name: str) -> Value | None:
     """A context of another library in which tensors are made without memory."""
     return Device(names=("meta",)) if name in _ON_META else None
+
+
+def configuration(name: str, arguments: Arguments) -> Value | None:
+    """A configuration of transformers that unties the output layer; None for any other."""
+    named = name.startswith("transformers.") and name.endswith("Config")
+    return Untied() if named and arguments.keywords.get("tie_word_embeddings") == FALSE else None
+
+
+def embeddings_resized(it: Interpreter, model: Instance) -> bool:
+    """``resize_token_embeddings``: where the output layer is not tied, it is made anew; False when not known."""
+    from optlint.semantics.libraries import torch_modules
+
+    if not model.slots.get("#untied"):
+        return False
+    with identity.watched(it, model, "lm_head"):
+        own = torch_modules.library_child(it, model, "lm_head").slots["*"]
+        own.slots["#part_of"] = None
+    return True
 
 
 def _anew(call: str) -> str:
@@ -245,7 +265,7 @@ def copy(it: Interpreter, module: Instance, node: cst.CSTNode) -> Value:
 
 
 def note_copies(it: Interpreter, memo: dict[int, Value], node: cst.CSTNode) -> None:
-    """Record which modules were copied, and that the copies of frozen parameters are frozen."""
+    """Record which modules and optimizers were copied, and that the copies of frozen parameters are frozen."""
     from optlint.semantics import attributes
 
     frozen = [
@@ -255,6 +275,9 @@ def note_copies(it: Interpreter, memo: dict[int, Value], node: cst.CSTNode) -> N
     ]
     attributes.set_requires_grad(it, frozen, node)
     for made in list(memo.values()):
+        original = made.slots.get("#original") if isinstance(made, Optimizer) else None
+        if isinstance(made, Optimizer) and isinstance(original, Optimizer):
+            it.record(events.OptimizerCopied(it.site(node), bool(it.conditional), made, original))
         if isinstance(made, Instance) and families.is_module(it, made):
             it.record(events.ModelCopied(it.site(node), bool(it.conditional), made))
 

@@ -26,8 +26,10 @@ def holds(run: Run, optimizer: Optimizer, leaf: Leaf) -> bool:
 
 
 def somebody_holds(run: Run, leaf: Leaf) -> bool:
-    """Whether some optimizer of the run may hold a leaf."""
-    return leaf in run.held or any(holds(run, built.optimizer, leaf) for built in run.optimizers)
+    """Whether some optimizer of the run, or a copy of one, may hold a leaf."""
+    copies = [event.optimizer for event in run.of(events.OptimizerCopied)]
+    all_of_them = (*(built.optimizer for built in run.optimizers), *copies)
+    return leaf in run.held or any(holds(run, optimizer, leaf) for optimizer in all_of_them)
 
 
 def was_among(leaf: Leaf, leaves: set[Leaf]) -> bool:

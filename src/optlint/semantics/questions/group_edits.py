@@ -1,4 +1,4 @@
-"""Optimizers whose ``param_groups`` were emptied by hand, or given an iterator, and that are stepped afterwards (OPT107).
+"""Optimizers that were emptied by hand, given an iterator, or copied alone, and that are stepped afterwards (OPT107).
 
 Everything here needs evidence; a doubt is an empty answer.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EditedGroups:
-    """An optimizer that holds nothing (``form``: emptied), or an iterator (iterator), from ``site`` on."""
+    """An optimizer that holds nothing (``form``: emptied), an iterator, or copies (copied) from ``site`` on."""
 
     site: Site
     form: str
@@ -46,6 +46,20 @@ def edited_groups(run: Run) -> Iterator[EditedGroups]:
             given = iteration.peek(run.interpreter, event.given).values
             leaves |= {value for value in given if isinstance(value, Leaf)}
         yield EditedGroups(event.site, form, event.optimizer.cls_name, leaves, built)
+    yield from _copies(run, history)
+
+
+def _copies(run: Run, history: Chronicle) -> Iterator[EditedGroups]:
+    """Copies of optimizers that are stepped in the place of the originals, for the originals' parameters."""
+    for event in run.of(events.OptimizerCopied):
+        held, original = run.held_by(event.optimizer), run.held_by(event.original)
+        place = history.place(event)
+        reached = list(history.since(place, event.optimizer))
+        if event.conditional or any(history.since(place, event.original)) or any(held & r for r in reached):
+            continue
+        if any(original & leaves for leaves in reached):
+            built = tuple(built for built in run.optimizers if built.optimizer is event.original)
+            yield EditedGroups(event.site, "copied", event.original.cls_name, frozenset(original), built)
 
 
 def _form(event: events.GroupsEdited) -> str:
