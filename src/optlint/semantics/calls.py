@@ -673,7 +673,8 @@ def _called(
     it: Interpreter, owner: Instance, arguments: Arguments, result: Value, site: Site
 ) -> events.ModelCalled:
     values = arguments.all_values()
-    inputs = frozenset(expressions.sources(it, values)[0])
+    only = values[0] if len(values) == 1 else None
+    inputs = only.deps if isinstance(only, Flow) else frozenset(expressions.sources(it, values)[0])
     leaves = [[option for option in options(value) if isinstance(option, Leaf)] for value in values]
     tensors = frozenset(leaf for found in leaves for leaf in found) if all(leaves) else frozenset()
     grad = not it.no_grad and not it.unknown_grad_mode

@@ -153,9 +153,14 @@ def _parts(it: Interpreter, value: Value) -> Sequence[Value]:
     return ()
 
 
+#: So many leaf tensors behind a number weigh as much as one part of a container (``interpreter.MAX_WORK``).
+LEAVES_OF_A_PART = 16
+
+
 def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     """The number computed from ``values``, under the present gradient mode."""
     deps, cuts, opaque = sources(it, values)
+    it.heap.work += (len(deps) + len(cuts)) // LEAVES_OF_A_PART
     if it.unknown_grad_mode:
         return Unknown(frozenset(deps), frozenset(cuts))
     if it.no_grad:
