@@ -100,7 +100,7 @@ def _of_result(run: Run, value: Value) -> tuple[Site, str, Leaf | None] | None:
         return None
     if value.origin.site in marked(run):
         return None
-    if value.alias is not None and (value.alias in run.touched or value.alias not in run.reached):
+    if value.alias is not None and not _meant(run, value.alias):
         return None
     under = any(cut.kind == "no_grad" for _, cut in value.cuts)
     made = (
@@ -109,6 +109,11 @@ def _of_result(run: Run, value: Value) -> tuple[Site, str, Leaf | None] | None:
         else value.origin.operation
     )
     return value.origin.site, made, value.alias
+
+
+def _meant(run: Run, original: Leaf) -> bool:
+    """Whether the leaf that a tensor shares its memory with is trained: a loss reaches it, or it is of no other use."""
+    return original not in run.touched and (original in run.reached or original not in _registered(run))
 
 
 def _flagged(run: Run) -> frozenset[Leaf]:
