@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from optlint.semantics.questions.missing_init import MissingInit
 
 
+#: Which of the tables that `nn.Module.__init__` makes a method misses first.
+_TABLES = {
+    "__call__": "_backward_hooks",
+    "parameters": "_parameters",
+    "named_parameters": "_parameters",
+    "zero_grad": "_parameters",
+    "requires_grad_": "_parameters",
+    **dict.fromkeys(
+        "modules named_modules children named_children apply train eval to cpu cuda float".split(), "_modules"
+    ),
+}
+
+
 class MissingSuperInit(Rule):
     """A module sets its layers without `super().__init__()`, before it, or has them wiped by a second one.
 
@@ -89,7 +102,11 @@ def _message(fact: MissingInit) -> str:
         "dataclass": f"the `__init__` that `@dataclass` writes for `{fact.owner}` does not call `super().__init__()`",
     }
     if fact.form == "foreign":
-        return f"`{fact.other}` is no base of `{fact.owner}`: this `super` raises TypeError whenever one is made"
+        return (
+            f"`{fact.other}` is no base of `{fact.owner}`: this `super` raises TypeError whenever one is made"
+        )
+    if fact.form == "bare":
+        return "`super` is not called here: `super.__init__()` raises TypeError"
     if fact.form == "wiped":
         return f"a second `nn.Module.__init__` wipes what `{fact.owner}` had registered: {_gone(fact)}"
     if fact.form == "skipped":
@@ -102,8 +119,7 @@ def _message(fact: MissingInit) -> str:
 
 def _failure(fact: MissingInit) -> str:
     if fact.used:
-        table = {"parameters": "_parameters", "named_parameters": "_parameters", "zero_grad": "_parameters",
-                 "requires_grad_": "_parameters", "__call__": "_backward_hooks"}.get(fact.used)  # fmt: skip
+        table = _TABLES.get(fact.used, "")
         what = "calling the module" if fact.used == "__call__" else f"`{fact.used}()`"
         error = f": '{fact.owner}' object has no attribute '{table}'" if table else ""
         return f"{what} raises `AttributeError{error}`"
@@ -127,7 +143,7 @@ def _gone(fact: MissingInit) -> str:
 def _help(fact: MissingInit) -> str:
     if fact.form == "named":
         return "call it: `super().__init__()`"
-    if fact.form in ("past", "unbound"):
+    if fact.form in ("past", "unbound", "bare"):
         return f"write `super().__init__()` (or `super({fact.owner}, self).__init__()`)"
     if fact.form == "foreign":
         return f"write `super().__init__()`: it always means the class that it stands in, here `{fact.owner}`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Severity
+from optlint.finding import Finding, Related, Severity
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ class Net(nn.Module):
             yield self._finding(fact)
 
     def _finding(self, fact: MadeAtEachCall) -> Finding:
-        related = ()
+        related: tuple[Related, ...] = ()
         if fact.built is not None:
             message = (
                 f"`{fact.owner}.{fact.attribute}` is made at the first call of `{fact.method}`, after "
                 f"`{fact.built.optimizer.cls_name}` was built: it gets gradients and never changes"
             )
-            help = (
+            advice = (
                 "make it in `__init__`, or send one batch through the model before the optimizer is built"
                 " (`nn.LazyLinear` and its like do not need that)"
             )
@@ -96,5 +96,7 @@ class Net(nn.Module):
                 "new, and no optimizer ever trains them"
             )
             name = fact.attribute or ("weight" if fact.what == "nn.Parameter" else "layer")
-            help = f"make it once, in `__init__`: `self.{name} = {fact.what}(…)`; `{fact.method}` only uses it"
-        return self.finding(fact.site, message=message, help=help, related=related)
+            advice = (
+                f"make it once, in `__init__`: `self.{name} = {fact.what}(…)`; `{fact.method}` only uses it"
+            )
+        return self.finding(fact.site, message=message, help=advice, related=related)

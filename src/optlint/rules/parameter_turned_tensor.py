@@ -77,7 +77,9 @@ class Scale(nn.Module):
                 fact.site,
                 message=_message(fact),
                 help=_help(fact),
-                related=tuple(built.site.related("this optimizer holds nothing") for built in fact.optimizers[:1]),
+                related=tuple(
+                    built.site.related("this optimizer holds nothing") for built in fact.optimizers[:1]
+                ),
             )
 
 
@@ -112,9 +114,13 @@ def _message(fact: TurnedParameter) -> str:
 def _help(fact: TurnedParameter) -> str:
     target = f"self.{fact.name}"
     if fact.form == "moved":
-        return f"move the data, `{target} = nn.Parameter(….to(device))`, or the whole model, `model.to(device)`"
+        return (
+            f"move the data, `{target} = nn.Parameter(….to(device))`, or the whole model, `model.to(device)`"
+        )
     if fact.form == "detached":
-        return f"keep the Parameter: `{target} = nn.Parameter(…)`; `nn.init` or `torch.no_grad()` set its values"
+        return (
+            f"keep the Parameter: `{target} = nn.Parameter(…)`; `nn.init` or `torch.no_grad()` set its values"
+        )
     if fact.form == "buffer":
         return f"register it as what it is: `{target} = nn.Parameter(…)`; a buffer takes a tensor that is not trained"
     if fact.form == "stale":

@@ -177,11 +177,21 @@ def super_of(
 
 def named(it: Interpreter, value: Value, node: cst.CSTNode) -> None:
     """A statement that is ``value`` alone: ``super().__init__`` without a call."""
-    if not isinstance(value, Method) or value.name != "__init__":
-        return
-    owner = value.receiver.receiver if isinstance(value.receiver, Super) else value.receiver
+    owner: Value | None = None
+    if isinstance(value, External) and value.name.endswith(".__init__"):
+        owner = it.frame.receiver
+    elif isinstance(value, Method) and value.name == "__init__":
+        owner = value.receiver.receiver if isinstance(value.receiver, Super) else value.receiver
     if isinstance(owner, Instance) and is_waiting(owner):
         missed(it, owner, "named", node)
+
+
+def super_itself(it: Interpreter, node: cst.CSTNode) -> None:
+    """``super.__init__()``: an attribute of ``super`` that is not called."""
+    owner = it.frame.receiver
+    if isinstance(owner, Instance) and is_waiting(owner):
+        missed(it, owner, "bare", node)
+        doubt(it, owner)
 
 
 def is_waiting(owner: Instance) -> bool:
@@ -218,7 +228,9 @@ def note_replaced(it: Interpreter, owner: Instance, name: str, value: Value, nod
 
 def _has_own_setter(cls: Value) -> bool:
     bases = cls.order() if isinstance(cls, UserClass) else ()
-    return any(not isinstance(base, External) and "__setattr__" in getattr(base, "slots", ()) for base in bases)
+    return any(
+        not isinstance(base, External) and "__setattr__" in getattr(base, "slots", ()) for base in bases
+    )
 
 
 def _is_no_parameter(value: Value) -> bool:

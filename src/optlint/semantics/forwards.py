@@ -27,7 +27,7 @@ _KEEPS = re.compile(r"cache|memo|singleton|once", re.IGNORECASE)
 
 
 def running(it: Interpreter) -> tuple[Instance, str] | None:
-    """The module whose forward runs now, and under which name, unless something is being constructed in it or what it makes is kept."""
+    """The module whose forward runs now, and the method; none while something is constructed in it or kept."""
     for frame in reversed(it.frames):
         if frame.name == "__init__" or _is_kept(frame):
             return None
@@ -60,9 +60,7 @@ def note_made(it: Interpreter, made: Instance | Leaf, node: cst.CSTNode) -> None
 def _new_leaves(it: Interpreter, module: Instance) -> frozenset[Leaf]:
     """The parameters of a module that were made with it, not handed to it."""
     listed = modules.parameters(it, module).parameters
-    return frozenset(
-        e.leaf for e in listed if e.leaf.serial > module.serial or _BORN_THERE in e.leaf.slots
-    )
+    return frozenset(e.leaf for e in listed if e.leaf.serial > module.serial or _BORN_THERE in e.leaf.slots)
 
 
 def note_filled(it: Interpreter, leaf: Leaf, how: str, node: cst.CSTNode) -> None:

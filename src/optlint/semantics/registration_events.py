@@ -23,8 +23,8 @@ class ModuleInitialised(Event):
 class ConstructorMissed(Event):
     """Something that looks like a call of the base's constructor and is none.
 
-    ``form``: named (not called), past (``super(nn.Module, self)``), unbound (``super(Net)``), or foreign
-    (``super(Other, self)``, where ``other`` is no base).
+    ``form``: named (not called), past (``super(nn.Module, self)``), unbound (``super(Net)``), bare
+    (``super.__init__()``), or foreign (``super(Other, self)``, where ``other`` is no base).
     """
 
     owner: Instance

@@ -94,7 +94,9 @@ def _is_weight(run: Run, group: list[events.MadeInForward], leaves: frozenset[Le
         return False
     if any(_is_cared_for(run, event) for event in group) or _is_meant(group[0]):
         return False
-    if any(isinstance(f, events.LeafFilled) and f.leaf in leaves and _CHOSEN.search(f.how) for f in run.events):
+    if any(
+        isinstance(f, events.LeafFilled) and f.leaf in leaves and _CHOSEN.search(f.how) for f in run.events
+    ):
         return False
     return _takes_part(run, group, leaves)
 
@@ -117,7 +119,8 @@ def _is_cared_for(run: Run, event: events.MadeInForward) -> bool:
 def _is_meant(event: events.MadeInForward) -> bool:
     target, equals, _ = _line(event.site).partition("=")
     return any(
-        _MEANT_RANDOM.search(name) for name in (event.model.cls.name, event.function, target if equals else "")
+        _MEANT_RANDOM.search(name)
+        for name in (event.model.cls.name, event.function, target if equals else "")
     )
 
 
@@ -152,7 +155,9 @@ def _judged(
         return None if _kept_elsewhere(run, leaves) else fact
     if event.model.slots.get("#escaped"):
         return None
-    again = [e for e in rehearsed(run, event.model)[1] if isinstance(e, events.MadeInForward) and e.site == site]
+    again = [
+        e for e in rehearsed(run, event.model)[1] if isinstance(e, events.MadeInForward) and e.site == site
+    ]
     if again:
         sure = not any(e.conditional for e in again)
         return replace(fact, form="replaced", attribute=name) if sure else None
@@ -176,7 +181,9 @@ def _kept_as(run: Run, model: Instance, leaves: frozenset[Leaf]) -> str | None:
 
 def _kept_elsewhere(run: Run, leaves: frozenset[Leaf]) -> bool:
     """Whether another object or a list of the program keeps it: what becomes of it there is not asked."""
-    if any(leaves_in(event.value) & leaves for event in run.of(AttributeSet) if not _is_made(event.owner, leaves)):
+    if any(
+        leaves_in(event.value) & leaves for event in run.of(AttributeSet) if not _is_made(event.owner, leaves)
+    ):
         return True
     kinds = (Container, DictObj, Instance, Leaf)
     return any(
@@ -193,9 +200,7 @@ def _is_made(owner: Value, leaves: frozenset[Leaf]) -> bool:
     return bool(inside) and inside <= leaves
 
 
-def _built_before(
-    run: Run, made: events.MadeInForward, leaves: frozenset[Leaf]
-) -> OptimizerBuilt | None:
+def _built_before(run: Run, made: events.MadeInForward, leaves: frozenset[Leaf]) -> OptimizerBuilt | None:
     """The optimizer that was built of the model before the layer was made, and that steps past it."""
     lightning = run.interpreter.root_class is not None and families.is_lightning(run.interpreter.root_class)
     ordered = run.root == "<module>" or lightning
@@ -203,10 +208,14 @@ def _built_before(
         return None
     index = run.events.index(made)
     others = {entry.leaf for entry in run.parameters(made.model).parameters} - leaves
-    before = [e for e in run.events[:index] if isinstance(e, OptimizerBuilt) and others & run.held_by(e.optimizer)]
+    before = [
+        e for e in run.events[:index] if isinstance(e, OptimizerBuilt) and others & run.held_by(e.optimizer)
+    ]
     reached = any(isinstance(e, Backward) and e.maybe & leaves for e in run.events[index:])
     if not before or not reached:
         return None
     built = before[-1]
-    stepped = any(isinstance(e, OptimizerStepped) and e.optimizer is built.optimizer for e in run.events[index:])
+    stepped = any(
+        isinstance(e, OptimizerStepped) and e.optimizer is built.optimizer for e in run.events[index:]
+    )
     return built if stepped or lightning else None

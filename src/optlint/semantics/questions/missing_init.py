@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import constructors, registration_events as events
+from optlint.semantics import constructors, families
+from optlint.semantics import registration_events as events
 from optlint.semantics.events import AttributeSet, OptimizerBuilt
 from optlint.semantics.questions.holdings import leaves_in
 from optlint.semantics.site import Site
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class MissingInit:
     """A constructor that does not do what ``nn.Module`` needs.
 
-    ``form``: missing, late, named, past, unbound, foreign, stopped, dataclass (torch refuses what is put on the
+    ``form``: missing, late, named, past, unbound, bare, foreign, stopped, dataclass (torch refuses what is put on the
     object), wiped (what was registered is gone) or skipped (``other``'s constructor never runs). ``names``: the
     attributes that suffer; ``kind``: what torch calls them; ``used``: the method that fails where nothing is refused.
     """
@@ -55,8 +56,8 @@ def missing_init(run: Run) -> Iterator[MissingInit]:
             fact = _refused(run, index, event)
         elif isinstance(event, events.UsedUninitialised) and id(event.owner) not in done:
             fact = _unready(run, index, event)
-        elif isinstance(event, events.ConstructorMissed) and event.form == "foreign":
-            fact = _fact(run, index, event.site, event.owner, _class_at(event), "foreign", other=event.other)
+        elif isinstance(event, events.ConstructorMissed) and event.form in ("foreign", "bare"):
+            fact = _fact(run, index, event.site, event.owner, _class_at(event), event.form, other=event.other)
         elif isinstance(event, events.ModuleInitialised) and event.lost:
             fact = _wiped(run, index, event)
         elif isinstance(event, events.AttributeMissing) and not event.conditional:
@@ -88,9 +89,7 @@ def _fact(
     if _completed_by_others(run, owner):
         return None
     later = tuple(event for event in run.events[index:] if isinstance(event, OptimizerBuilt))
-    return MissingInit(
-        site, name, form, names, kind, other, used, read, places, leaves_in(owner), later
-    )
+    return MissingInit(site, name, form, names, kind, other, used, read, places, leaves_in(owner), later)
 
 
 def _completed_by_others(run: Run, owner: Instance) -> bool:
@@ -122,8 +121,28 @@ def _refused(run: Run, index: int, event: events.RegisteredTooEarly) -> MissingI
         site = Site(event.site.part, event.site.node.name, event.site.statement)
         return _fact(run, index, site, event.owner, by, "dataclass", names, kind=event.kind)
     form, place, other, places = _reason(run, index, event.owner, event.by)
+    if form == "stopped" and _is_module(run, event.owner, other):
+        # It is that base which lacks the call.
+        form, by, place, places = "missing", other, places[0][0], ((event.site, "this raises"),)
     return _fact(
-        run, index, place or event.site, event.owner, by, form, names, kind=event.kind, other=other, places=places
+        run,
+        index,
+        place or event.site,
+        event.owner,
+        by,
+        form,
+        names,
+        kind=event.kind,
+        other=other,
+        places=places,
+    )
+
+
+def _is_module(run: Run, owner: Instance, name: str) -> bool:
+    order = owner.cls.order() if isinstance(owner.cls, UserClass) else ()
+    return any(
+        isinstance(base, UserClass) and base.name == name and families.is_module_class(run.interpreter, base)
+        for base in order
     )
 
 
@@ -179,7 +198,11 @@ def _wiped(run: Run, index: int, event: events.ModuleInitialised) -> MissingInit
     if not gone or event.conditional or not run.complete or (unseen and not read):
         return None
     made = next(
-        (e.site for e in run.of(AttributeSet) if e.owner is owner and e.name == gone[0] and e.site != event.site),
+        (
+            e.site
+            for e in run.of(AttributeSet)
+            if e.owner is owner and e.name == gone[0] and e.site != event.site
+        ),
         None,
     )
     places = ((made, f"`{gone[0]}` is set here"),) if made is not None else ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import registration_events
+from optlint.semantics.containers import contents
 from optlint.semantics.events import AttributeSet, OptimizerBuilt
 from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.questions import causes
@@ -23,8 +24,10 @@ from optlint.semantics.questions.participation import rehearsed
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
+    NONE,
     Choice,
     Container,
+    DictObj,
     Flow,
     Instance,
     Leaf,
@@ -93,14 +96,16 @@ def _kept(run: Run) -> Iterator[TurnedParameter]:
 
 
 def _tensors(value: Value) -> list[Flow]:
-    """What the attribute is, where that is the result of an operation (or a list of results); else nothing."""
-    parts = value.items.values if isinstance(value, Container) else (value,)
+    """What the attribute is, where that is the result of an operation (or a list or dict of them); else nothing."""
+    parts = contents(value) if isinstance(value, (Container, DictObj)) else (value,)
     found: list[Flow] = []
     for part in parts:
         inner = options(part)
         flows = [option for option in inner if isinstance(option, Flow)]
         # `.to(device)` gives the parameter itself where there is nothing to move.
-        kept = [option for option in inner if isinstance(option, Leaf) and flows and flows[0].deps == {option}]
+        kept = [
+            option for option in inner if isinstance(option, Leaf) and flows and flows[0].deps == {option}
+        ]
         if len(flows) != 1 or len(flows) + len(kept) != len(inner) or (kept and not _moves(flows[0])):
             return []
         found.append(flows[0])
@@ -163,7 +168,9 @@ def _is_nameless(tensor: Flow) -> bool:
     """Whether the Parameter was made where the operation stands, so that nothing else can have it."""
     node = tensor.origin.site.node if tensor.origin is not None else None
     return (
-        isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and isinstance(node.func.value, cst.Call)
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and isinstance(node.func.value, cst.Call)
     )
 
 
@@ -184,12 +191,13 @@ def _certainly_moved(run: Run, tensor: Flow, sources: frozenset[Leaf]) -> bool:
 
 def _kept_otherwise(run: Run, event: AttributeSet) -> frozenset[Leaf]:
     """Leaves that a module keeps under another name than this one."""
-    found: set[Leaf] = set()
-    for model in run.models:
-        for name, value in model.members():
-            if model is not event.owner or name != event.name:
-                found |= leaves_in(value)
-    return frozenset(found)
+    heap = run.interpreter.heap
+    mark = heap.mark()
+    heap.set(event.owner.slots, event.name, NONE)
+    try:
+        return frozenset().union(*(leaves_in(model) for model in run.models))
+    finally:
+        heap.rollback(mark)
 
 
 def _is_used(run: Run, model: Instance, name: str, sources: frozenset[Leaf]) -> bool:
@@ -252,7 +260,7 @@ def _copied(
 ) -> TurnedParameter | None:
     """A copy of the module's own parameter, taken once: the forward works with the copy, training changes the other."""
     tensor, model = tensors[0], event.owner
-    if isinstance(event.value, (Container, Choice)) or not tensor.deps or tensor.cuts:
+    if isinstance(event.value, (Container, DictObj, Choice)) or not tensor.deps or tensor.cuts:
         return None
     own = {entry.leaf: entry.name for entry in run.parameters(model).parameters if entry.certain}
     if not all(leaf in own and leaf.requires_grad is True for leaf in sources):
