@@ -38,6 +38,11 @@ first part is: of `[(layer.weight, layer.bias)]` and `zip(a.parameters(), b.para
 train. The tensors of `state_dict()` want no gradient, so none of them changes. And the optimizer of copies
 (`[nn.Parameter(p) for p in model.parameters()]`) moves nothing, since no gradient reaches a copy.
 
+What raises before the optimizer sees it belongs here, too: `a.parameters() + b.parameters()`, `model.parameters()[-2:]`,
+`p.requires_grad` of the pairs that `named_parameters()` gives, and `p in [q, r]`, which compares number by number. So do
+parameters that an optimizer cannot train: groups for `LBFGS`, biases for `Muon`, sparse embeddings for `Adam`, and
+anything else for `SparseAdam`; the last two raise in the first `step()`.
+
 Lightning raises `MisconfigurationException: Unknown configuration for model optimizers` for parameters, a class, or
 `(optimizer, scheduler)`; without a `return` it only warns, runs without an optimizer, and nothing changes."""
     bad = """\
@@ -60,7 +65,8 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
     )
     misses = (
         "copies that are made in code that cannot be followed",
-        "`filter(None, parameters)`, which raises unless every parameter has one element",
+        "the submodules of a ready-made model where single parameters are wanted",
+        "`p in [q, …]` in files that use `id(…)`, or where no parameter is known to have two dimensions",
     )
 
     def check(self, run: Run) -> Iterator[Finding]:
