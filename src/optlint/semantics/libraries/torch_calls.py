@@ -9,6 +9,7 @@ import libcst as cst
 
 from optlint.semantics import events, expressions, forwards, identity, iteration
 from optlint.semantics.libraries import (
+    misused_values,
     optimizers,
     packed_sequences,
     tensor_moves,
@@ -120,6 +121,7 @@ def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     if name.startswith(_CONSUMES_PARAMETERS):
         clipped = arguments.get(0, "parameters")
         if clipped is not None:
+            misused_values.note_iterated(it, clipped, node)
             iteration.take(it, clipped)
         if "norm" not in name:
             return NONE

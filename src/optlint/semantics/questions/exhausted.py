@@ -131,6 +131,8 @@ def _nothing_left(
     if effect == "empty-optimizer" and event.guarded:
         return None  # the program expects the error
     built = _given(run, position, event, parameters) if receiver is None else _builder(run, receiver)
+    if unseen and effect == "nothing" and not built and not _is_torchs(event):
+        return None  # other frameworks give lists
     leaves = parameters - run.held if built else frozenset[Leaf]()
     return _fact(run, event, effect, leaves, built, together=together)
 
@@ -139,6 +141,11 @@ def _may_be_a_list(run: Run) -> bool:
     """Whether some class of the project has a ``parameters`` of its own, which may give a list."""
     project = run.interpreter.project
     return any(project.defines(name, run.path) for name in ("parameters", "named_parameters"))
+
+
+def _is_torchs(event: IteratorRead) -> bool:
+    """Whether a function or optimizer of torch's read the iterator."""
+    return any(use.by.startswith("torch.") for use in event.before.uses)
 
 
 def _in_one_call(run: Run, position: int, event: IteratorRead) -> bool:
