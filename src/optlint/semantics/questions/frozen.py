@@ -237,7 +237,7 @@ def _models(run: Run) -> list[Instance]:
     copies = [event.model for event in run.of(events.ModelCopied)]
     parts = {
         id(child)
-        for model in (*ready, *copies)
+        for model in (*ready, *copies, *run.root_models)
         for _, child in modules.submodules(run.interpreter, model, True)
         if child is not model
     }
