@@ -44,8 +44,9 @@ class Runners:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for process in self._running.values():
-            with contextlib.suppress(OSError):
-                process.communicate(timeout=10)
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                process.communicate(timeout=60)
+            process.kill()
 
     def observe(self, oracle: Oracle, path: Path) -> Observation:
         """Run the fixture at ``path``. Raises RuntimeError when the run itself fails."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics.events import Stepped
+from optlint.semantics.events import MethodNamed, Stepped
 from optlint.semantics.gradients import DIRTY, USED, WIPED, Subject, UnseenOptimizer
 from optlint.semantics.site import Site
 from optlint.semantics.values import Optimizer
@@ -44,9 +44,10 @@ class ClearedTooEarly:
 def never_cleared(run: Run) -> Iterator[NeverCleared]:
     """The backward passes whose gradients pile up, each once."""
     seen: set[Site] = set()
+    named = [_receiver(run, event) for event in run.of(MethodNamed) if event.name == "zero_grad"]
     for event in run.of(Stepped):
         kinds = event.before.kinds
-        if DIRTY not in kinds or not is_optimizer(event.subject):
+        if DIRTY not in kinds or not is_optimizer(event.subject) or event.subject in named:
             continue
         ever = id(event.subject) in run.interpreter.book.cleared
         if ever and not kinds <= _piling_up(event.subject):
@@ -55,6 +56,11 @@ def never_cleared(run: Run) -> Iterator[NeverCleared]:
             if site not in seen:
                 seen.add(site)
                 yield NeverCleared(site, event.site, told(event), ever)
+
+
+def _receiver(run: Run, event: MethodNamed) -> object:
+    """What a method is named of: that it is not called is the mistake then."""
+    return run.interpreter.book.unseen.get(event.receiver, event.receiver)
 
 
 def _piling_up(subject: Subject) -> frozenset[str]:

@@ -10,9 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.semantics import expressions, modules
-from optlint.semantics.questions.participation import trains
+from optlint.semantics.events import MethodNamed, Stepped
+from optlint.semantics.questions.participation import deps, trains
 from optlint.semantics.site import Site
-from optlint.semantics.values import Container, Cut, DictObj, Flow, Instance, Leaf, Unknown, options
+from optlint.semantics.values import (
+    Container,
+    Cut,
+    DictObj,
+    Flow,
+    Instance,
+    Leaf,
+    Optimizer,
+    Unknown,
+    options,
+)
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -33,12 +44,15 @@ def cut_off(run: Run) -> Iterator[CutOff]:
     """Places that leave parameters without any gradient."""
     if not run.complete:
         return
+    left_to_others = _without_backward(run)
     grouped: dict[Site, tuple[Cut, dict[str, None], dict[str, None], set[Leaf]]] = {}
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#pretrained") or model.slots.get("#copied"):
             continue
         for entry in run.parameters(model).parameters:
             if not trains(run, entry) or entry.leaf in run.loaded_leaves:
+                continue
+            if entry.leaf in left_to_others:
                 continue
             cut = _only_cuts(run, model, entry.leaf, entry.name)
             if cut is not None:
@@ -49,6 +63,20 @@ def cut_off(run: Run) -> Iterator[CutOff]:
     for site, (cut, names, owners, leaves) in grouped.items():
         optimizers = tuple(built.site for built in run.holders(leaves))
         yield CutOff(site, _cut_text(cut), tuple(names), tuple(owners), optimizers)
+
+
+def _without_backward(run: Run) -> frozenset[Leaf]:
+    """Leaves of whose loss no backward pass is taken: that is the mistake, not a cut on another way."""
+    from optlint.semantics.questions.stepping import early_steps
+
+    named = [deps(run, event.receiver) for event in run.of(MethodNamed) if event.name == "backward"]
+    early = {fact.site for fact in run.ask(early_steps) if fact.backward is None}
+    held = [
+        run.held_by(event.subject)
+        for event in run.of(Stepped)
+        if event.site in early and isinstance(event.subject, Optimizer)
+    ]
+    return frozenset().union(*named, *held)
 
 
 def _told(run: Run, model: Instance) -> str:

@@ -59,23 +59,33 @@ def early_steps(run: Run) -> Iterator[EarlyStep]:
             yield EarlyStep(event.site, told(event), None)
 
 
+def _position(run: Run, event: Stepped) -> int:
+    """Where an event stands; the same step of two rounds is equal, not identical."""
+    return next(number for number, other in enumerate(run.events) if other is event)
+
+
 def _after(run: Run, first: Stepped, second: Stepped) -> Site | None:
     """The backward pass between two rounds' steps."""
-    start, end = run.events.index(first), run.events.index(second)
+    start, end = _position(run, first), _position(run, second)
     return next((e.site for e in run.events[start:end] if isinstance(e, Backward)), None)
 
 
 def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
     """Whether a model of the optimizer is called in the loop, and nothing may have filled its gradients."""
     subject = event.subject
-    if not run.complete or not isinstance(subject, Optimizer) or run.backwards:
+    if not run.complete or not isinstance(subject, Optimizer):
         return False
+    if any(event.name == "backward" for event in run.of(MethodNamed)):
+        return False  # named and not called: that is the mistake
+    cut = {leaf for event in run.backwards for leaf, _ in event.cuts}
+    if run.held_by(subject) & cut.union(*(event.maybe for event in run.backwards)):
+        return False  # reached by a backward pass, or cut off from one
     if id(subject) in run.interpreter.book.handed_out or subject.groups.open:
         return False
     held = run.held_by(subject)
     if not held or held & run.touched:
         return False
-    start, end = run.events.index(again[0]), run.events.index(again[1])
+    start, end = _position(run, again[0]), _position(run, again[1])
     return any(
         isinstance(e, ModelCalled) and e.grad and held & deps(run, e.result) for e in run.events[start:end]
     )
@@ -87,7 +97,9 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
         return
     book = run.interpreter.book
     stepped = {id(event.subject) for event in run.of(Stepped)}
-    stepped |= {id(event.receiver) for event in run.of(MethodNamed)}  # named and not called: that is the mistake
+    stepped |= {
+        id(event.receiver) for event in run.of(MethodNamed)
+    }  # named and not called: that is the mistake
     cleared = {id(event.subject) for event in run.of(Cleared)}
     for built in run.of(OptimizerBuilt):
         optimizer = built.optimizer
