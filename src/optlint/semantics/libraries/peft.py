@@ -155,7 +155,8 @@ def call_method(
         return UNKNOWN
     if name in ("get_base_model", "merge_and_unload", "unload"):
         if name != "get_base_model":
-            unload(it, base, node)
+            with identity.watched(it, base, how=f"`{name}()` takes the adapters away", losses=True):
+                unload(it, base, node)
         return base
     if name == "set_adapter":
         flags = [(leaf, True if leaf.requires_grad else None) for leaf in adapter_leaves(it, base)]

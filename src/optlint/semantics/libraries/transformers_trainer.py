@@ -87,6 +87,7 @@ def initialise(it: Interpreter, owner: Instance, arguments: Arguments, node: cst
     missing: Value = UNKNOWN if arguments.open else NONE
     for name in ("model", "args"):
         it.heap.set(owner.slots, name, given[name] or missing)
+    it.heap.set(owner.slots, "#trained", given["model"] or missing)
     for name in ("model_init", "compute_loss_func", "callbacks"):
         it.heap.set(owner.slots, f"#{name}", given[name] or missing)
     pair = given["optimizers"]
@@ -114,8 +115,11 @@ def get_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
     """An attribute that the trainer sets up itself; None for its methods."""
     if name == "accelerator":
         return Instance(LibraryClass("accelerate.Accelerator"), owner.site)
-    if name in ("model_wrapped", "deepspeed"):
-        return owner.slots.get("model", UNKNOWN) if name == "model_wrapped" else NONE
+    if name == "model_wrapped":
+        trained = owner.slots.get("#trained")
+        return trained if isinstance(trained, Value) else UNKNOWN
+    if name == "deepspeed":
+        return NONE
     if name in ("state", "control", "train_dataset", "eval_dataset", "processing_class", "tokenizer", "data_collator",
                 "label_smoother", "callback_handler", "place_model_on_device", "is_deepspeed_enabled",
                 "is_fsdp_enabled", "model_accepts_loss_kwargs", "optimizer_cls_and_kwargs"):  # fmt: skip
@@ -158,9 +162,13 @@ def _add_callback(it: Interpreter, owner: Instance, arguments: Arguments) -> Non
 def _train(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> None:
     make = owner.slots.get("#model_init", NONE)
     if make != NONE:
-        it.heap.set(owner.slots, "model", calls.call(it, make, Arguments(), node))
+        made = calls.call(it, make, Arguments(), node)
+        for name in ("model", "#trained"):
+            it.heap.set(owner.slots, name, made)
         it.heap.set(owner.slots, "optimizer", NONE)
-    models = [option for option in options(owner.slots.get("model", UNKNOWN)) if isinstance(option, Instance)]
+    # What it was made with: a later ``trainer.model = …`` changes the optimizer's model only.
+    trained = owner.slots.get("#trained", UNKNOWN)
+    models = [option for option in options(trained) if isinstance(option, Instance)]
     if len(models) != 1 or not families.is_module(it, models[0]):
         return
     model = models[0]
