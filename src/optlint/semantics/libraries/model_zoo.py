@@ -307,13 +307,23 @@ def _efficientnet(path: list[str], arguments: _Arguments) -> LibraryModel | None
     return LibraryModel("efficientnet_pytorch", ("_fc",), tuple(parts.split()), path[-1] == "from_pretrained")
 
 
+def _graph_layer(path: list[str], arguments: _Arguments) -> LibraryModel | None:
+    """The convolutions of torch_geometric and dgl: layers with weights that nobody has trained."""
+    name = path[-1]
+    if path[0] != "nn" or re.fullmatch(r"[A-Z]\w*Conv\d*", name) is None:
+        return None
+    return LibraryModel(name, (), (), False)
+
+
 _FINDERS: Final[Mapping[str, Callable[[list[str], _Arguments], LibraryModel | None]]] = MappingProxyType(
     {
+        "dgl": _graph_layer,
         "diffusers": _diffusers,
         "efficientnet_pytorch": _efficientnet,
         "segmentation_models_pytorch": _segmentation_models,
         "timm": _timm,
         "torch": _hub,
+        "torch_geometric": _graph_layer,
         "torchvision": _torchvision,
         "transformers": _transformers,
     }

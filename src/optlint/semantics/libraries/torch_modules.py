@@ -199,6 +199,9 @@ def library_model(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
     if known is None:
         return None
     model = opaque_model(it, known.family, node)
+    layer = name.startswith(("torch_geometric.", "dgl."))
+    if known.pretrained is False and not arguments.open and (layer or not arguments.positional):
+        model.slots["#untrained"] = True
     if any(isinstance(value, Untied) for value in arguments.all_values()):
         model.slots["#untied"] = True
     return model

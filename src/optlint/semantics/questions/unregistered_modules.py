@@ -104,10 +104,13 @@ def _trainable(run: Run, module: Instance | Leaf) -> set[Leaf] | None:
         return None
     inside = [child for _, child in modules.submodules(run.interpreter, module, True)]
     loaded = run.loaded()
-    fixed = any(
-        child.slots.get("#eval") or child.slots.get("#pretrained") or id(child) in loaded for child in inside
-    )
+    fixed = any(child.slots.get("#eval") or _is_trained(child) or id(child) in loaded for child in inside)
     entries = modules.parameters(run.interpreter, module).parameters
     if fixed or any(by_hand.is_touched(run, e.leaf) or e.leaf in run.loaded_leaves for e in entries):
         return None
     return {entry.leaf for entry in entries if by_hand.wants_gradient(entry.leaf)}
+
+
+def _is_trained(module: Instance) -> bool:
+    """Whether a module may come with trained weights."""
+    return bool(module.slots.get("#pretrained")) and not module.slots.get("#untrained")
