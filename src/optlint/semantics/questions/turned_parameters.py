@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
 
+#: What gives a tensor that is cut off, and no other kind of object.
+_DETACHING = frozenset({".data", ".detach()"})
+#: Attributes of a run for which a forward is rehearsed; nothing is said of more.
+MAX_CANDIDATES = 60
+
+
 @dataclass(frozen=True)
 class TurnedParameter:
     """Something that was meant to be a parameter of a module and is none.
@@ -81,8 +87,11 @@ def _kept(run: Run) -> Iterator[TurnedParameter]:
     explained = causes.explained(run, before=turned_parameters).leaves
     changed = {(id(e.owner), e.name) for e in run.of(AttributeSet) if not e.constructing}
     modules = {id(model) for model in run.models}
+    candidates = 0
     for event in run.of(AttributeSet):
         model = event.owner
+        if candidates > MAX_CANDIDATES:
+            return
         if not event.constructing or id(model) not in modules or (id(model), event.name) in changed:
             continue
         tensors = _tensors(event.value)
@@ -90,6 +99,7 @@ def _kept(run: Run) -> Iterator[TurnedParameter]:
             continue
         sources = frozenset(leaf for tensor in tensors for leaf in _sources(tensor))
         if sources and not sources & explained:
+            candidates += 1
             fact = _hidden(run, event, tensors, sources) or _copied(run, event, tensors, sources)
             if fact is not None:
                 yield fact
@@ -142,8 +152,8 @@ def _hidden(
     form, origin = "result", tensor.origin
     if not tensor.deps:
         form = "detached"
-        if any(cut.kind != "detach" for _, cut in tensor.cuts):
-            return None
+        if tensor.alias not in sources or any(cut.text not in _DETACHING for _, cut in tensor.cuts):
+            return None  # perhaps another's, a number, an array, or made where no gradients are recorded
         if run.root != "<module>" and run.used_by_other_files(event.owner, event.name):
             return None
     elif _moves(tensor):
