@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from optlint.semantics import families, modules
+from optlint.semantics import families, modules, overwriting
 from optlint.semantics.events import GroupsEdited, PartChanged
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -48,6 +48,7 @@ def leaves(it: Interpreter, module: Instance) -> frozenset[Leaf]:
 
 def put(it: Interpreter, owner: Instance, name: str, value: Value) -> None:
     """``owner.name = value``."""
+    overwriting.note(it, owner, name, value)
     with watched(it, owner, name):
         it.heap.set(owner.slots, name, value)
 

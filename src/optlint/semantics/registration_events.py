@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optlint.semantics.events import Event
+from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, UserClass, Value
 
 
@@ -106,6 +107,20 @@ class LeafFilled(Event):
 
     leaf: Leaf
     how: str
+
+
+@dataclass(frozen=True)
+class PartOverwritten(Event):
+    """A loop put a module or Parameter under a name where its round before had put ``old``.
+
+    ``loop``: the loop; ``constructing``: the owner's constructor was running.
+    """
+
+    owner: Instance
+    name: str
+    old: Value
+    loop: Site
+    constructing: bool
 
 
 @dataclass(frozen=True)

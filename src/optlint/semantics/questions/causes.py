@@ -57,6 +57,7 @@ def _in_order() -> tuple[Question, ...]:
     from optlint.semantics.questions.missed_freezing import missed_freezing
     from optlint.semantics.questions.missing_init import missing_init
     from optlint.semantics.questions.non_leaves import non_leaves
+    from optlint.semantics.questions.overwritten import lost_layers
     from optlint.semantics.questions.stale import stale_optimizers
     from optlint.semantics.questions.turned_parameters import turned_parameters
     from optlint.semantics.questions.unfrozen import unfrozen_too_late
@@ -70,6 +71,7 @@ def _in_order() -> tuple[Question, ...]:
         unregistered_parameters,
         turned_parameters,
         hidden_modules,
+        lost_layers,
         made_in_forward,
         wrong_arguments,
         non_leaves,
