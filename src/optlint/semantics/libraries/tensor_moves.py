@@ -34,8 +34,7 @@ ALWAYS, GPU, PERHAPS = "always", "gpu", "perhaps"
 _FACTORIES = frozenset({"randn", "rand", "zeros", "ones", "empty", "full", "linspace", "eye", "normal"})
 #: Make a tensor of the processor's memory, whatever they are given.
 _ON_CPU = frozenset({"torch.Tensor", "torch.FloatTensor", "torch.from_numpy"})
-_OTHER_TYPES = frozenset({"float64", "double", "float16", "half", "bfloat16"})
-_SAME_TYPES = frozenset({"float32", "float"})
+_OTHER_TYPES = frozenset({"float64", "double", "float16", "half", "bfloat16", "DoubleTensor", "HalfTensor"})
 _DEVICE_NAME = re.compile(r"device|cuda|gpu", re.IGNORECASE)
 
 
@@ -86,7 +85,7 @@ def moves(name: str, leaf: Leaf, arguments: Arguments, node: cst.CSTNode) -> str
         return GPU if on_cpu else ""
     if name in ("half", "double", "bfloat16"):
         return ALWAYS if float32 else ""
-    if name != "to":
+    if name not in ("to", "type"):
         return ""
     answers = {_to(value, on_cpu, float32, node) for value in arguments.all_values()}
     if arguments.keywords.get("copy") == Const(True):
@@ -106,6 +105,8 @@ def _made_here(node: cst.CSTNode) -> bool:
 def _to(target: Value, on_cpu: bool, float32: bool, node: cst.CSTNode) -> str:
     if isinstance(target, External) and target.name.startswith("torch."):
         last = target.name.removeprefix("torch.")
+        if last.startswith("cuda."):
+            return GPU if on_cpu else ""
         return ALWAYS if float32 and last in _OTHER_TYPES else ""
     names = target.names if isinstance(target, Device) else device_names(target)
     if names == ("meta",):

@@ -230,7 +230,10 @@ NON_LEAF_METHODS: Final = frozenset(
 NON_LEAF_FUNCTIONS: Final = (
     _qualified(f"{_NEW_TENSORS} {_NEW_TUPLES} cat column_stack concat concatenate hstack stack vstack".split())
     | _qualified(
-        "elu gelu hardtanh leaky_relu log_softmax normalize relu selu sigmoid silu softmax softplus tanh".split(),
+        (
+            "elu gelu hardtanh interpolate leaky_relu log_softmax normalize pad relu selu sigmoid silu softmax"
+            " softplus tanh"
+        ).split(),
         "torch.nn.functional",
     )
 )

@@ -102,13 +102,18 @@ def _of_result(run: Run, value: Value) -> tuple[Site, str, Leaf | None] | None:
         return None
     if value.alias is not None and not _meant(run, value.alias):
         return None
-    under = any(cut.kind == "no_grad" for _, cut in value.cuts)
-    made = (
-        "no_grad"
-        if under and not value.origin.operation.startswith((".d", "detach"))
-        else value.origin.operation
-    )
-    return value.origin.site, made, value.alias
+    return value.origin.site, _how(value), value.alias
+
+
+def _how(tensor: Flow) -> str:
+    """What took the gradient away from a tensor: an operation, ``no_grad``; or ``plain``, if it never had one."""
+    operation = tensor.origin.operation if tensor.origin is not None else ""
+    if operation == "iteration" or operation.startswith((".d", "detach", "tensor(", "Variable(")):
+        return operation
+    cut = max((cut for _, cut in tensor.cuts), key=lambda cut: cut.order, default=None)
+    if cut is None:
+        return "plain"
+    return "no_grad" if cut.kind == "no_grad" else cut.text
 
 
 def _meant(run: Run, original: Leaf) -> bool:
