@@ -93,7 +93,8 @@ def _single(missing: NoOptimizer) -> tuple[str, str]:
 
 
 def _not_two(missing: NoOptimizer) -> tuple[str, str]:
-    message = f"`optimizers=` has {missing.told} element(s): `Trainer` unpacks two and raises `ValueError`"
+    elements = "1 element" if missing.told == "1" else f"{missing.told} elements"
+    message = f"`optimizers=` has {elements}: `Trainer` unpacks two and raises `ValueError`"
     return message, f"give it a pair: {_TUPLE}"
 
 
