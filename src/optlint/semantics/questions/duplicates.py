@@ -117,7 +117,11 @@ def _names(run: Run, leaves: list[Leaf]) -> tuple[tuple[str, ...], tuple[tuple[s
     """The names of some parameters, those that have two, and whether one stands for numbers that are not known."""
     wanted = {id(leaf) for leaf in leaves}
     names: dict[int, list[str]] = {}
-    models = (*run.root_models, *(made.model for made in run.of(ReadyModelMade)))
+    parts = {
+        id(part) for model in run.root_models for _, part in modules.submodules(run.interpreter, model, True)
+    }
+    ready = [made.model for made in run.of(ReadyModelMade) if id(made.model) not in parts]
+    models = (*run.root_models, *ready)
     for model in models:
         every = modules.submodules(run.interpreter, model, True)
         owner = f"{run.name_of(model)}." if len(models) > 1 and run.name_of(model) else ""
@@ -151,8 +155,8 @@ def _in_two_optimizers(run: Run) -> Iterator[Duplicate]:
 
 
 def _both(run: Run, first: OptimizerStepped, second: OptimizerStepped) -> Duplicate | None:
-    if first.optimizer is second.optimizer or first.site == second.site or first.rounds != second.rounds:
-        return None  # one of several that are one in truth, or another round
+    if first.optimizer is second.optimizer or not _in_one_round(first, second):
+        return None
     builders = [_builder(run, event) for event in (first, second)]
     if None in builders:
         return None
@@ -163,6 +167,15 @@ def _both(run: Run, first: OptimizerStepped, second: OptimizerStepped) -> Duplic
     if not leaves or not known or _is_explained(run, two):
         return None
     return _fact(run, two, "optimizers", leaves, one.site)
+
+
+def _in_one_round(first: OptimizerStepped, second: OptimizerStepped) -> bool:
+    """Whether both step at their own places in one round, or one after the other in a loop over optimizers."""
+    if first.site != second.site:
+        return first.rounds == second.rounds
+    if not first.rounds or len(first.rounds) != len(second.rounds):
+        return False  # one of several that are one in truth
+    return first.rounds[:-1] == second.rounds[:-1] and first.rounds[-1] != second.rounds[-1]
 
 
 def _builder(run: Run, event: OptimizerStepped) -> OptimizerBuilt | None:
