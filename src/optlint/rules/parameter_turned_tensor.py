@@ -101,9 +101,10 @@ def _message(fact: TurnedParameter) -> str:
         kept = second or ", but `forward` keeps using what it was computed from at first"
         return f"{name} is computed of `{fact.source}` once, in the constructor: training changes `{fact.source}`{kept}"
     if fact.form == "written":
+        what = "a view of a leaf Variable" if fact.operation.startswith("[") else "a leaf Variable"
         return (
             f"`{fact.operation}` writes into an `nn.Parameter`: it raises "
-            "`RuntimeError: a leaf Variable that requires grad is being used in an in-place operation`"
+            f"`RuntimeError: {what} that requires grad is being used in an in-place operation`"
         )
     return (
         f"{name} is a registered parameter: assigning something else to it raises "

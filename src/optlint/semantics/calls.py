@@ -548,6 +548,8 @@ def _unseen_iterator(it: Interpreter, receiver: Unknown, node: cst.CSTNode) -> V
 def _call_instance_method(
     it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
+    if name == "zero_grad" and not families.is_module(it, owner):
+        gradients.doubt_all(it)  # a model of another library, or a wrapper
     for library in (
         frameworks.call_method,
         torch_optimizers.call_object_method,

@@ -205,7 +205,7 @@ def _may_be_constant(run: Run, one: _Candidate) -> bool:
     """Whether a helper object or function came in from outside: who made it may train what is in it."""
     if one.how not in ("object", "function", "partial", "method"):
         return False
-    return not _made_by(run, one)
+    return one.value.serial < one.owner.serial or not _made_by(run, one)
 
 
 def _made_by(run: Run, one: _Candidate) -> bool:
