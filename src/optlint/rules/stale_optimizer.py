@@ -111,7 +111,9 @@ for _ in range(3):
             )
             fix = "put a list there: `list(model.parameters())`"
         elif edit.form == "copied":
-            message = f"the copy of `{name}` holds copies of the parameters, which no model has: nothing changes"
+            message = (
+                f"the copy of `{name}` holds copies of the parameters, which no model has: nothing changes"
+            )
             fix = "copy the model and the optimizer together: `copy.deepcopy((model, optimizer))`"
         else:
             message = f"the groups of `{name}` are emptied: nothing is raised, and `step()` changes nothing any more"
@@ -140,6 +142,11 @@ def _message(name: str, stale: Stale) -> str:
         return f"`{name}` holds the parameters of an earlier {model}: the one {made} afterwards never trains"
     if change.kind == "copied":
         return f"`{name}` holds the original's parameters, but a copy of it is trained: nothing changes"
+    if change.kind == "unloaded":
+        return (
+            f"`{name}` is built before {change.how}: what is left is frozen, and `backward()` raises "
+            "`RuntimeError: element 0 of tensors does not require grad`"
+        )
     if change.kind == "renewed":
         early = f"`{name}` is built before {change.how}"
     elif change.kind == "constructed":
@@ -175,6 +182,7 @@ _PLACES = {
     "added": "added here",
     "constructed": "made here",
     "renewed": "its parameters become new objects here",
+    "unloaded": "the trainable ones are gone from here on",
     "recreated": "made again here",
     "loaded": "loaded here",
     "copied": "copied here",
@@ -185,6 +193,9 @@ def _help(stale: Stale) -> str:
     change = stale.changes[0]
     if change.kind == "constructed":
         return "build the optimizer at the end of the constructor, or outside of it"
+    if change.kind == "unloaded":
+        model = stale.variable or "model"
+        return f"unfreeze the model (`{model}.requires_grad_(True)`) and build the optimizer after that"
     if change.kind in ("recreated", "loaded", "copied", "renewed") or stale.whole:
         model = stale.variable or "model"
         return f"build the optimizer after that: `{stale.built.optimizer.cls_name}({model}.parameters(), …)`"

@@ -54,8 +54,10 @@ def put(it: Interpreter, owner: Instance, name: str, value: Value) -> None:
 
 
 @contextmanager
-def watched(it: Interpreter, owner: Instance, name: str = "", how: str = "") -> Iterator[None]:
-    """Whatever parameters a module gets inside are noted, if some optimizer was built before."""
+def watched(
+    it: Interpreter, owner: Instance, name: str = "", how: str = "", losses: bool = False
+) -> Iterator[None]:
+    """Whatever parameters a module gets inside (or only loses) is noted, if some optimizer was built before."""
     if not _matters(it, owner):
         yield
         return
@@ -63,7 +65,7 @@ def watched(it: Interpreter, owner: Instance, name: str = "", how: str = "") -> 
     known = name in owner.slots
     yield
     after = leaves(it, owner)
-    if after <= before:
+    if after <= before and not (losses and after < before):
         return
     rest = owner.slots.get("*")
     gone = before - after

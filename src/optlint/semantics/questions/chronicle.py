@@ -60,6 +60,14 @@ class Chronicle:
                 return True
         return False
 
+    def fruitless_after(self, place: int) -> bool:
+        """Whether a backward pass after ``place`` certainly reaches nothing."""
+        return any(
+            event.known and not event.maybe and not event.cuts
+            for at, event in self._backwards
+            if self.certainly_before(place, at)
+        )
+
     def _on_the_way(
         self, branches: tuple[object, ...], backward: events.Backward, others: list[events.Backward]
     ) -> bool:

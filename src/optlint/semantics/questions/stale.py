@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 class Change:
     """What gave a model parameters that an optimizer does not know of.
 
-    ``kind``: replaced, added, renewed (``how``: by what, in words), recreated, loaded, copied, or constructed (the
-    optimizer was built in the constructor, before the layers). ``part``: the module that was changed, ``name``: its
-    attribute; ``direct``: a parameter was set, not a module; ``everything``: all that it had is new.
+    ``kind``: replaced, added, renewed (``how``: by what, in words), unloaded (taken away by ``how``), recreated,
+    loaded, copied, or constructed (the optimizer was built in the constructor, before the layers). ``part``: the
+    module that was changed, ``name``: its attribute; ``direct``: a parameter was set, not a module; ``everything``:
+    all that it had is new.
     """
 
     kind: str
@@ -73,7 +74,11 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
     other = causes.explained(run, before=stale_optimizers)
     edits = {leaf for edit in run.ask(edited_groups) for leaf in edit.leaves}
     found: dict[int, tuple[events.OptimizerBuilt, dict[Change, None], set[Leaf]]] = {}
-    for built, change, leaves in (*_changed(run, history), *_recreated(run, history)):
+    for built, change, leaves in (
+        *_changed(run, history),
+        *_taken_away(run, history),
+        *_recreated(run, history),
+    ):
         leaves = leaves - other.leaves - edits
         if leaves:
             _, changes, all_leaves = found.setdefault(id(built.optimizer), (built, {}, set()))
@@ -167,6 +172,26 @@ def _rest(run: Run, event: events.PartChanged, guilty: frozenset[Leaf]) -> list[
         if any(entry.leaf in guilty for entry in entries):
             rest.update((entry.leaf, None) for entry in entries if entry.certain and entry.leaf not in late)
     return [leaf for leaf in rest if leaf not in guilty]
+
+
+def _taken_away(run: Run, history: Chronicle) -> Iterator[Found]:
+    """Calls that leave a model with frozen parameters only: the next backward pass raises."""
+    for event in run.of(events.PartChanged):
+        if (
+            event.new
+            or event.conditional
+            or any(leaf.requires_grad is not False for leaf in _left(run, event))
+        ):
+            continue
+        place = history.place(event)
+        for at, built in history.builds():
+            lost = frozenset(leaf for leaf in event.old if leaf in run.held_by(built.optimizer))
+            if lost and history.certainly_before(at, place) and history.fruitless_after(place):
+                yield built, Change("unloaded", event.site, event.owner, event.how, everything=True), lost
+
+
+def _left(run: Run, event: events.PartChanged) -> list[Leaf]:
+    return [entry.leaf for entry in run.parameters(event.owner).parameters]
 
 
 # -- the whole model -----------------------------------------------------------------------------------------------------
