@@ -664,6 +664,22 @@ def test_what_results_share_and_keep() -> None:
         assert keeps == (name in tensor_ops.SAVING), name
 
 
+def test_leaves_refuse_what_writes_into_them() -> None:
+    torch = pytest.importorskip("torch")
+    other = torch.zeros(2, 2)
+    given: dict[str, tuple[Any, ...]] = {
+        **dict.fromkeys("fill geometric add sub mul div clamp clamp_min clamp_max pow unsqueeze".split(), (0.5,)),
+        "unsqueeze": (0,),
+        "copy": (other,),
+        "masked_fill": (other > 0, 1.0),
+        "index_fill": (0, torch.tensor([0]), 1.0),
+        "transpose": (0, 1),
+    }
+    for name in tensor_ops.IN_PLACE_METHODS:
+        with pytest.raises(RuntimeError, match="leaf Variable that requires grad"):
+            getattr(weights(), name)(*given.get(name.rstrip("_"), ()))
+
+
 def test_initialisers_return_their_argument() -> None:
     torch = pytest.importorskip("torch")
     arguments: dict[str, tuple[Any, ...]] = {"constant_": (0.5,), "sparse_": (0.5,)}

@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 #: Which of the tables that `nn.Module.__init__` makes a method misses first.
 _TABLES = {
     "__call__": "_backward_hooks",
-    "parameters": "_parameters",
-    "named_parameters": "_parameters",
-    "zero_grad": "_parameters",
-    "requires_grad_": "_parameters",
-    **dict.fromkeys(
-        "modules named_modules children named_children apply train eval to cpu cuda float".split(), "_modules"
-    ),
+    **dict.fromkeys(("parameters", "named_parameters", "zero_grad", "requires_grad_"), "_parameters"),
+    **dict.fromkeys(("modules", "named_modules", "children", "named_children", "apply"), "_modules"),
+    **dict.fromkeys(("train", "eval", "to", "cpu", "cuda", "float"), "_modules"),
 }
 
 

@@ -368,7 +368,7 @@ def _default(function: Function, name: str, more: bool, stranger: bool) -> Value
 
 def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst.CSTNode) -> Value:
     """``cls(…)``: a new instance with its constructor run."""
-    from optlint.semantics import attributes, calls
+    from optlint.semantics import calls
     from optlint.semantics.libraries import torch_optimizers
 
     if families.is_optimizer_class(it, cls):

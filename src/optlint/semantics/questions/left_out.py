@@ -39,6 +39,10 @@ class LeftOut:
     instead: str = ""
 
 
+#: In the hands of other code, a copy, or trained before: what is left out of such a model may be meant.
+_ELSEWHERE = ("#escaped", "#copied", "#pretrained")
+
+
 def left_out(run: Run) -> Iterator[LeftOut]:
     """Parameters that take part in training and that no optimizer holds."""
     if not run.complete or not run.optimizers or run.optimizers_may_hold_more:
@@ -48,7 +52,7 @@ def left_out(run: Run) -> Iterator[LeftOut]:
     # What a forward makes for its own use is the matter of another question.
     temporary = {id(event.made) for event in run.of(MadeInForward)}
     for model in run.root_models:
-        if id(model) in temporary or model.slots.get("#escaped") or model.slots.get("#copied") or model.slots.get("#pretrained"):
+        if id(model) in temporary or any(model.slots.get(mark) for mark in _ELSEWHERE):
             continue
         if attributes.user_method(model, "parameters") or attributes.user_method(model, "named_parameters"):
             continue  # the class says itself which parameters count
