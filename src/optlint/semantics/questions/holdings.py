@@ -9,16 +9,13 @@ from collections.abc import Sequence
 
 from optlint.semantics.values import Choice, Container, DictObj, Instance, Leaf, Value, options
 
-#: Objects that are looked into; behind more of them nothing is claimed.
-MAX_HOLDERS = 4_000
-
 
 def leaves_in(value: Value) -> frozenset[Leaf]:
     """The leaf tensors that ``value`` keeps: on itself, on modules and objects in it, in lists and dicts."""
     leaves: set[Leaf] = set()
     seen: set[int] = set()
     waiting: list[Value] = [value]
-    while waiting and len(seen) < MAX_HOLDERS:
+    while waiting:
         part = waiting.pop()
         if isinstance(part, Leaf):
             leaves.add(part)
