@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: What runs before and after the optimizers are made, in the order of Lightning 2 (older names beside the new ones).
 BEFORE_OPTIMIZERS = ("prepare_data", "setup", "configure_model", "configure_sharded_model")
 BEFORE_TRAINING = ("on_fit_start", "on_pretrain_routine_start", "on_pretrain_routine_end", "on_train_start")
-_BEFORE_STEP = ("on_train_epoch_start", "on_epoch_start", "on_train_batch_start")
+BEFORE_STEP = ("on_train_epoch_start", "on_epoch_start", "on_train_batch_start")
 _AFTER_STEP = (
     "on_after_backward",
     "on_before_optimizer_step",
@@ -52,7 +52,7 @@ HOOKS = frozenset(
     {
         *BEFORE_OPTIMIZERS,
         *BEFORE_TRAINING,
-        *_BEFORE_STEP,
+        *BEFORE_STEP,
         *_AFTER_STEP,
         "configure_optimizers",
         "training_step",
@@ -112,12 +112,12 @@ def fit(it: Interpreter, module: Instance, node: cst.CSTNode, trainer: Instance 
     optimizers = _configure(it, module, it.site(node))
     _run(it, module, callbacks, BEFORE_TRAINING)
     hooked = bool(callbacks) or any(
-        attributes.user_method(module, name) for name in (*_BEFORE_STEP, *_AFTER_STEP)
+        attributes.user_method(module, name) for name in (*BEFORE_STEP, *_AFTER_STEP)
     )
     step = attributes.user_method(module, "training_step")
     for _ in range(_ROUNDS if hooked else 1):
         with training_rounds.one_round(it, it.site_of(step) if step is not None else it.site(node)):
-            _run(it, module, callbacks, _BEFORE_STEP, optimizers)
+            _run(it, module, callbacks, BEFORE_STEP, optimizers)
             _train(it, module, optimizers, node)
             _run(it, module, callbacks, _AFTER_STEP)
 

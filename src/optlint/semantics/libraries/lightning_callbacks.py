@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: Callbacks of the library that leave parameters and optimizers alone.
-_ONLOOKERS = frozenset(
+ONLOOKERS = frozenset(
     """
     Checkpoint ModelCheckpoint OnExceptionCheckpoint EarlyStopping LearningRateMonitor DeviceStatsMonitor
     TQDMProgressBar RichProgressBar ProgressBar ModelSummary RichModelSummary Timer GradientAccumulationScheduler
@@ -47,7 +47,7 @@ _FINETUNING = frozenset({"BaseFinetuning"})
 
 def is_callback_name(name: str) -> bool:
     """Whether a class of the library is a callback."""
-    return name.rsplit(".", 1)[-1] in _ONLOOKERS | _FINETUNING | {"Callback"}
+    return name.rsplit(".", 1)[-1] in ONLOOKERS | _FINETUNING | {"Callback"}
 
 
 def of(it: Interpreter, module: Instance, trainer: Instance | None) -> list[Instance]:
@@ -78,7 +78,7 @@ def _is_onlooker(callback: Value) -> bool:
     return (
         isinstance(callback, Instance)
         and isinstance(callback.cls, LibraryClass)
-        and callback.cls.name in _ONLOOKERS
+        and callback.cls.name in ONLOOKERS
     )
 
 

@@ -13,6 +13,7 @@ import libcst as cst
 from optlint.semantics import attributes, calls, events, expressions, families, identity
 from optlint.semantics.libraries import torch_modules
 from optlint.semantics.libraries.peft_injection import (
+    ACTIVE,
     ADAPTER_LAYER,
     SAVED_MODULE,
     Injection,
@@ -117,7 +118,7 @@ def base_of(wrapper: Instance) -> Instance | None:
     inner = wrapper.slots.get("base_model")
     if isinstance(inner, Instance):
         inner = inner.slots.get("model")
-    for name in ("base_layer", "modules_to_save", "model"):
+    for name in ("base_layer", ACTIVE, "model"):
         inner = inner if inner is not None else wrapper.slots.get(name)
     return inner if isinstance(inner, Instance) else None
 

@@ -31,16 +31,10 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: Methods that put adapters into the layers whose names the configuration gives.
-_INTO_LAYERS = frozenset(
+INTO_LAYERS = frozenset(
     """
     LoraConfig AdaLoraConfig LoHaConfig LoKrConfig OFTConfig BOFTConfig IA3Config VeraConfig FourierFTConfig
     HRAConfig RandLoraConfig LNTuningConfig
-    """.split()
-)
-#: Methods that learn vectors before the input and leave the layers alone.
-_BEFORE_INPUT = frozenset(
-    """
-    PromptTuningConfig PrefixTuningConfig PromptEncoderConfig MultitaskPromptTuningConfig AdaptionPromptConfig
     """.split()
 )
 _ADAPTED_LAYERS = frozenset({"Linear", "Embedding", "Conv1d", "Conv2d", "Conv3d"})
@@ -64,6 +58,8 @@ ADAPTER_LAYER = "torch.nn.AdapterLayer"
 SAVED_MODULE = "torch.nn.ModulesToSaveWrapper"
 #: The adapters of which it is not known in which layers they are.
 SOMEWHERE = "**"
+#: The copy that a module which is trained as a whole uses.
+ACTIVE = "#active"
 
 
 def freeze(it: Interpreter, model: Instance, node: cst.CSTNode) -> None:
@@ -143,7 +139,7 @@ class Injection:
         """The layers that get an adapter, each with its parent; none where that is not known."""
         elsewhere = any(self.settings.get(name, NONE) != NONE for name in _OTHER_PLACES)
         matches = _matcher(self.settings.get("target_modules", NONE))
-        if not self.known or self.kind not in _INTO_LAYERS or elsewhere or matches is None:
+        if not self.known or self.kind not in INTO_LAYERS or elsewhere or matches is None:
             return
         for path, parent, name, layer in list(tree(self.it, self.model, ())):
             adaptable = isinstance(layer.cls, LibraryClass) and layer.cls.name in _ADAPTED_LAYERS
@@ -185,7 +181,10 @@ class Injection:
                 part.slots.pop("#copied", None)
             for entry in modules.parameters(self.it, copy).parameters:
                 entry.leaf.slots["requires_grad"] = self.state
-        self.it.heap.set(wrapper.slots, "modules_to_save", copy)
+        table = Instance(LibraryClass("torch.nn.ModuleDict"), layer.site)
+        self.it.heap.set(table.slots, "default", copy)
+        self.it.heap.set(wrapper.slots, "modules_to_save", table)
+        self.it.heap.set(wrapper.slots, ACTIVE, copy)
         return wrapper
 
 
@@ -213,7 +212,7 @@ def adapter_leaves(it: Interpreter, model: Instance) -> Iterator[Leaf]:
 def unload(it: Interpreter, model: Instance, node: cst.CSTNode) -> None:
     """Take the adapters out; what is left stays frozen."""
     for _, parent, name, layer in list(tree(it, model, ())):
-        inner = layer.slots.get("base_layer") or layer.slots.get("modules_to_save")
+        inner = layer.slots.get("base_layer") or layer.slots.get(ACTIVE)
         if isinstance(inner, Instance):
             it.heap.set(parent.slots, name, inner)
     it.heap.set(model.slots, SOMEWHERE, NONE)

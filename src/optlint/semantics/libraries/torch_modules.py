@@ -53,7 +53,7 @@ _WRAPPERS = {
     "DeepSpeedEngine": "module",
     "PeftModel": "base_model",
     "PeftTuner": "model",
-    "ModulesToSaveWrapper": "modules_to_save",
+    "ModulesToSaveWrapper": "#active",
 }
 
 

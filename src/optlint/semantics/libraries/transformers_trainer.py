@@ -46,7 +46,7 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
-_POSITIONS = {
+POSITIONS = {
     "model": 0,
     "args": 1,
     "model_init": 6,
@@ -66,7 +66,7 @@ _HARMLESS = frozenset(
     """.split()
 )
 #: Callbacks of the library that leave parameters alone.
-_ONLOOKERS = frozenset(
+ONLOOKERS = frozenset(
     """
     EarlyStoppingCallback DefaultFlowCallback PrinterCallback ProgressCallback NotebookProgressCallback
     TensorBoardCallback WandbCallback MLflowCallback CometCallback ClearMLCallback NeptuneCallback
@@ -78,12 +78,12 @@ _AFTER_STEP = ("on_optimizer_step", "on_step_end", "on_epoch_end")
 
 def is_callback_name(name: str) -> bool:
     """Whether a class of transformers is a callback that only looks on."""
-    return name.rsplit(".", 1)[-1] in _ONLOOKERS
+    return name.rsplit(".", 1)[-1] in ONLOOKERS
 
 
 def initialise(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode | None) -> None:
     """``Trainer(model=…, args=…, optimizers=(optimizer, scheduler))``."""
-    given = {name: arguments.get(position, name) for name, position in _POSITIONS.items()}
+    given = {name: arguments.get(position, name) for name, position in POSITIONS.items()}
     missing: Value = UNKNOWN if arguments.open else NONE
     for name in ("model", "args"):
         it.heap.set(owner.slots, name, given[name] or missing)
