@@ -34,6 +34,8 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
+#: Libraries whose classes are no modules.
+_PLAIN_LIBRARIES = ("builtins.", "abc.", "typing.", "collections.", "enum.", "types.", "dataclasses.")
 #: Helper objects inside helper objects that are looked into.
 MAX_DEPTH = 3
 
@@ -152,7 +154,11 @@ def _is_trainable(run: Run, value: Value) -> bool:
 
 
 def _is_helper(run: Run, value: Instance) -> bool:
-    return isinstance(value.cls, UserClass) and not families.is_module(run.interpreter, value)
+    """Whether an object is certainly no module: a class of another library may be one."""
+    cls = value.cls
+    if not isinstance(cls, UserClass) or cls.has_unknown_base() or families.is_module(run.interpreter, value):
+        return False
+    return all(base.startswith(_PLAIN_LIBRARIES) for base in cls.library_bases())
 
 
 def _closed_over(function: Function) -> Iterator[Value]:
