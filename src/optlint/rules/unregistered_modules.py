@@ -18,7 +18,8 @@ class UnregisteredModules(Rule):
 
     Assigning a layer to `self` registers it; putting it into a Python list, tuple, dict, set or deque does not, however
     the list came about: literal, comprehension, `append`, nested in another one, `list(nn.ModuleList(…))`.
-    `parameters()` lists none of its weights, so an optimizer built from it never changes them.
+    `parameters()` lists none of its weights, so an optimizer built from it never changes them. A generator in the place
+    of the list is no better.
     """
 
     code = "OPT202"

@@ -33,8 +33,10 @@ def note(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
                 it.heap.work += 1
                 it.heap.set(option.slots, _MARK, True)
                 note(it, _elements(option), depth + 1)
-            elif isinstance(option, OneShot) and option.kind == "parameters" and depth < _MAX_DEPTH:
-                note(it, iteration.peek(it, option).values, depth + 1)
+            elif isinstance(option, OneShot) and depth < _MAX_DEPTH:
+                it.heap.set(option.slots, _MARK, True)
+                if option.kind == "parameters":
+                    note(it, iteration.peek(it, option).values, depth + 1)
 
 
 def _elements(value: Container | DictObj) -> tuple[Value, ...]:
@@ -47,7 +49,7 @@ def _mark(it: Interpreter, value: Instance | Leaf) -> None:
         it.heap.set(value.slots, _MARK, _CONSTRUCTING if own else True)
 
 
-def was_handed(value: Instance | Leaf | Container | DictObj) -> bool:
+def was_handed(value: Instance | Leaf | Container | DictObj | OneShot) -> bool:
     """Whether code that cannot be seen was given this very object."""
     return value.slots.get(_MARK) is not None
 

@@ -15,6 +15,7 @@ from optlint.semantics import reading
 from optlint.semantics.events import GroupAdded, IteratorRead, OptimizerBuilt
 from optlint.semantics.progress import END, Progress, Use
 from optlint.semantics.questions import telling
+from optlint.semantics.questions.unregistered_modules import unregistered_modules
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     Container,
@@ -83,8 +84,10 @@ def read_again(run: Run) -> Iterator[ReadAgain]:
         return
     found: dict[int, list[ReadAgain]] = {}
     seen: set[Site] = set()
+    # Kept on a module in the place of a list: that is the mistake.
+    kept = {fact.iterator for fact in run.ask(unregistered_modules) if fact.iterator is not None}
     for position, event in enumerate(run.events):
-        if not isinstance(event, IteratorRead) or event.site in seen:
+        if not isinstance(event, IteratorRead) or event.site in seen or event.iterator.site in kept:
             continue
         parameters = _parameters(run, event.before)
         fact = _nothing_left(run, position, event, parameters) or _head_lost(run, position, event, parameters)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from optlint.semantics import events, families, modules
-from optlint.semantics.containers import contents
+from optlint.semantics import containers, events, families, modules
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     NONE,
@@ -19,6 +18,7 @@ from optlint.semantics.values import (
     DictObj,
     Instance,
     Leaf,
+    OneShot,
     UserClass,
     Value,
     options,
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 MAX_DEPTH = 4
 #: Elements of one attribute that are looked at.
 MAX_ELEMENTS = 400
+#: One-shot iterators of modules that a program makes itself.
+_ITERATORS = frozenset({"generator", "map", "filter", "zip", "chain", "iter"})
+
+Plain: TypeAlias = Container | DictObj | OneShot
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Kept:
 
     owner: Instance
     name: str
-    outer: Container | DictObj
-    inner: Container | DictObj
+    outer: Plain
+    inner: Plain
     label: str
     value: Instance | Leaf
     in_class: bool = False
@@ -87,13 +91,25 @@ def _in_attribute(
         if isinstance(holder, Instance) and modules.is_parameter_container(it, holder):
             yield from _in_holder(it, owner, name, holder)
     plain = [option for option in options(value) if option != NONE]
-    if not all(isinstance(option, (Container, DictObj)) for option in plain):
+    if not all(_is_plain(option) for option in plain):
         return  # in some branch it is registered, or nothing is known of it
     for option in plain:
-        if isinstance(option, (Container, DictObj)):
+        if isinstance(option, (Container, DictObj, OneShot)):
             budget = [MAX_ELEMENTS]
             for label, inner, element in _elements(it, option, name, budget, 0):
                 yield Kept(owner, name, option, inner, label, element, in_class)
+
+
+def _is_plain(value: Value) -> bool:
+    return isinstance(value, (Container, DictObj)) or (isinstance(value, OneShot) and value.kind in _ITERATORS)
+
+
+def _contents(container: Plain) -> tuple[Value, ...]:
+    """Its elements; of an iterator those that it has given to somebody."""
+    if isinstance(container, OneShot):
+        items = container.progress.items
+        return () if items is None else items.values
+    return containers.contents(container)
 
 
 def _in_holder(it: Interpreter, owner: Instance, name: str, holder: Instance) -> Iterator[Kept]:
@@ -106,10 +122,10 @@ def _in_holder(it: Interpreter, owner: Instance, name: str, holder: Instance) ->
 
 
 def _elements(
-    it: Interpreter, container: Container | DictObj, label: str, budget: list[int], depth: int
-) -> Iterator[tuple[str, Container | DictObj, Instance | Leaf]]:
+    it: Interpreter, container: Plain, label: str, budget: list[int], depth: int
+) -> Iterator[tuple[str, Plain, Instance | Leaf]]:
     keys = list(container.entries.values) if isinstance(container, DictObj) else range(10**6)
-    for key, value in zip(keys, contents(container), strict=False):
+    for key, value in zip(keys, _contents(container), strict=False):
         budget[0] -= 1
         if budget[0] < 0:
             return
@@ -156,8 +172,10 @@ def put_into(run: Run, one: Kept) -> Site | None:
     return None
 
 
-def kind_of(container: Container | DictObj) -> str:
+def kind_of(container: Plain) -> str:
     """What a container is called in a message."""
+    if isinstance(container, OneShot):
+        return "generator" if container.kind == "generator" else "iterator"
     if isinstance(container, DictObj):
         return "dict"
     kind = container.kind.removeprefix("dict_")
