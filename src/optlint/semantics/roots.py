@@ -42,7 +42,7 @@ MAX_SIDE_STEPS = 20_000
 #: A function or class without any of these words cannot hold what the rules look for.
 _RELEVANT = re.compile(
     r"optim|Adam|SGD|RMSprop|LBFGS|trainable|requires_grad|Variable\(|detach|\.data\b|no_grad|inference_mode"
-    r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning"
+    r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning|kbit_training"
 )
 
 #: Names that only Keras 3 has; `KERAS_BACKEND` and `keras.src` are older.

@@ -69,6 +69,9 @@ def kind(owner: Value) -> str | None:
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """Call a class or function of a framework; None for anything else."""
+    if name.endswith(".Trainer.from_argparse_args"):  # Lightning 1; no callbacks come from a command line
+        name = name.removesuffix(".from_argparse_args")
+        arguments = Arguments((), arguments.keywords)
     known = canonical(name)
     if known is not None:
         made = Instance(LibraryClass(known), it.site(node))

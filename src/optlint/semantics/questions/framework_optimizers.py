@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 class NoOptimizer:
     """A framework finds no optimizer that it can use; ``kind`` says what it finds.
 
-    ``told``: how a message may name it, or how many there are; ``made``: the optimizer that was built and not handed over.
+    ``told``: how a message may name it, or how many there are; ``made``: the optimizer that was built and not
+    handed over.
     """
 
     site: Site
@@ -87,9 +88,12 @@ def _undefined(run: Run, event: events.OptimizerExpected) -> Iterator[NoOptimize
     if not isinstance(model, Instance) or not isinstance(model.cls, UserClass) or event.given is not ABSENT:
         return
     trained = attributes.user_method(model, "training_step") is not None
-    if not trained or model.cls.has_unknown_base() or not isinstance(model.slots.get("#trainer"), Instance):
+    if not trained or model.cls.has_unknown_base() or not _is_fitted(model) or model.slots.get("#escaped"):
         return
     cls = model.cls
+    elsewhere = (attributes.class_attribute(cls, name) for name in ("configure_optimizers", "__getattr__"))
+    if any(value is not None for value in elsewhere) or "configure_optimizers" in model.slots:
+        return
     place = Site(cls.context.part, cls.node.name, cls.node)
     yield NoOptimizer(place, "lightning", "undefined", cls.name)
 
@@ -103,8 +107,12 @@ def _trains_nothing(run: Run, event: events.OptimizerExpected) -> bool:
     if not isinstance(model, Instance) or method is None or any(run.of(events.OptimizerStepped)):
         return False
     own = {entry.leaf for entry in run.parameters(model).parameters}
-    fitted = isinstance(model.slots.get("#trainer"), Instance)
-    return bool(own & run.certainly_reached) and (fitted or _built_in(run, method) is not None)
+    return bool(own & run.certainly_reached) and (_is_fitted(model) or _built_in(run, method) is not None)
+
+
+def _is_fitted(model: Value) -> bool:
+    """Whether a trainer was seen to take the module; of others a subclass may replace the method."""
+    return isinstance(model, Instance) and isinstance(model.slots.get("#trainer"), Instance)
 
 
 def _nothing_returned(run: Run, method: Function) -> NoOptimizer:
@@ -138,7 +146,7 @@ def _returned(run: Run, event: events.OptimizerExpected, value: Value) -> tuple[
         return "", ""
     parts = value.items.values
     if not parts or all(isinstance(part, Container) and _is_empty(part) for part in parts):
-        return "empty", ""
+        return ("empty", "") if _is_fitted(event.model) else ("", "")
     if any(isinstance(part, Optimizer) for part in parts) and any(isinstance(p, Scheduler) for p in parts):
         return "pair", ""
     if all(isinstance(part, Leaf) for part in parts):
