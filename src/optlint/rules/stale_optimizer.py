@@ -123,7 +123,8 @@ for _ in range(3):
 
     def _finding(self, stale: Stale) -> Finding:
         name = stale.built.optimizer.cls_name
-        related = tuple(change.site.related(_PLACES[change.kind]) for change in stale.changes[:3])
+        places = dict.fromkeys((change.site, _PLACES[change.kind]) for change in stale.changes)
+        related = tuple(site.related(text) for site, text in list(places)[:3])
         return self.finding(
             stale.built.site, message=_message(name, stale), help=_help(stale), related=related
         )
@@ -149,12 +150,16 @@ def _message(name: str, stale: Stale) -> str:
         )
     if change.kind == "renewed":
         early = f"`{name}` is built before {change.how}"
+    elif stale.inside and stale.names:
+        early = f"`{name}` is built before {_parts(stale)} gets new parts"
     elif change.kind == "constructed":
         early = f"`{name}` is built before the rest of {model} is made"
     else:
         early = f"`{name}` is built before {_parts(stale)} {'are' if len(stale.names) > 1 else 'is'} {change.kind}"
     if stale.whole:
         return f"{early}: it holds nothing of {model} that could train"
+    if stale.inside:
+        return f"{early}: they are not in it and never change"
     if len(stale.names) == 1 and change.kind in ("added", "replaced"):
         return (
             f"{early}: {'the new one' if change.kind == 'replaced' else 'it'} is not in it and never changes"
@@ -200,7 +205,7 @@ def _help(stale: Stale) -> str:
         model = stale.variable or "model"
         return f"build the optimizer after that: `{stale.built.optimizer.cls_name}({model}.parameters(), …)`"
     after = "build the optimizer after the last change of the model, or give it the new part"
-    if stale.variable is None or not stale.names:
+    if stale.variable is None or not stale.names or stale.inside:
         return f"{after} with `add_param_group`"
     path = _path(stale)
     params = f"[{path}]" if stale.single else f"{path}.parameters()"

@@ -115,7 +115,10 @@ for epoch in range(4):
                 f"give {them} to `{optimizer}` {_group(part)}; "
                 "or build it from all parameters, it skips the frozen ones"
             ),
-            related=(fact.built.site.related(f"`{optimizer}` is built here"),),
+            related=(
+                fact.built.site.related(f"`{optimizer}` is built here"),
+                *(site.related("more is unfrozen here") for site in fact.others[:2]),
+            ),
         )
 
 

@@ -14,6 +14,7 @@ from optlint.semantics.questions import causes
 from optlint.semantics.questions.belonging import holds, is_forgotten, models, somebody_holds, whole_of
 from optlint.semantics.questions.chronicle import Chronicle, chronicle
 from optlint.semantics.questions.group_edits import edited_groups
+from optlint.semantics.questions.participation import trains
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, OneShot, Optimizer
 
@@ -44,8 +45,9 @@ class Change:
 class Stale:
     """An optimizer that does not hold what training reaches after ``changes``.
 
-    ``single``: the first of ``names`` is a parameter, not a module; ``whole``: the optimizer holds nothing of the
-    model that could train; ``raises``: it was given nothing at all.
+    ``single``: the first of ``names`` is a parameter, not a module; ``inside``: it is a container, what is new in there
+    has no known name; ``whole``: the optimizer holds nothing of the model that could train; ``raises``: it was given
+    nothing at all.
     """
 
     built: events.OptimizerBuilt
@@ -54,6 +56,7 @@ class Stale:
     variable: str | None
     model_name: str
     single: bool
+    inside: bool
     whole: bool
     raises: bool
     leaves: frozenset[Leaf]
@@ -76,6 +79,7 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
     found: dict[int, tuple[events.OptimizerBuilt, dict[Change, None], set[Leaf]]] = {}
     for built, change, leaves in (
         *_changed(run, history),
+        *_wrapped(run, history),
         *_taken_away(run, history),
         *_recreated(run, history),
     ):
@@ -109,12 +113,21 @@ def _fact(
         names = tuple(entry.name for entry in guilty)
     else:
         names = modules.collapsed(entries, guilty)
+    known = tuple(dict.fromkeys(filter(None, map(_known_part, names))))
     mine = [entry.leaf for entry in entries if holds(run, built.optimizer, entry.leaf)]
     whole = all(leaf.requires_grad is False for leaf in mine)
     whole = whole or (changes[0].everything and all(entry.name.startswith(path) for entry in entries))
     single = names[:1] != () and (changes[0].direct or names[0] in {entry.name for entry in guilty})
     variable, name = run.name_of(model), run.class_name(model)
-    return Stale(built, changes, names, variable, name, single, whole, False, leaves, also)
+    inside = known != names
+    return Stale(built, changes, known, variable, name, single, inside, whole, False, leaves, also)
+
+
+def _known_part(name: str) -> str:
+    """A dotted name up to a key that is not known."""
+    parts = name.split(".")
+    unknown = next((i for i, part in enumerate(parts) if part.startswith("<")), len(parts))
+    return ".".join(parts[:unknown])
 
 
 def _place(run: Run, change: Change) -> str:
@@ -172,6 +185,30 @@ def _rest(run: Run, event: events.PartChanged, guilty: frozenset[Leaf]) -> list[
         if any(entry.leaf in guilty for entry in entries):
             rest.update((entry.leaf, None) for entry in entries if entry.certain and entry.leaf not in late)
     return [leaf for leaf in rest if leaf not in guilty]
+
+
+def _wrapped(run: Run, history: Chronicle) -> Iterator[Found]:
+    """Models made after the optimizer around what it holds, with new layers of their own."""
+    for event in run.of(events.ModelMade):
+        model = event.model
+        if (
+            event.conditional
+            or not any(model is root for root in run.root_models)
+            or model.slots.get("#escaped")
+        ):
+            continue
+        entries = run.parameters(model).parameters
+        place = history.place(event)
+        for at, built in history.builds():
+            if not history.certainly_before(at, place):
+                continue
+            young = [entry for entry in entries if entry.leaf.serial > built.optimizer.serial]
+            new = frozenset(e.leaf for e in young if trains(run, e) and is_forgotten(run, e.leaf))
+            rest = [entry.leaf for entry in entries if entry.leaf not in new]
+            complete = all(leaf.requires_grad is False or somebody_holds(run, leaf) for leaf in rest)
+            around = any(holds(run, built.optimizer, leaf) for leaf in rest)
+            if new and complete and around and history.trained_after(place, new, built.optimizer):
+                yield built, Change("added", event.site, model), new
 
 
 def _taken_away(run: Run, history: Chronicle) -> Iterator[Found]:
@@ -271,4 +308,4 @@ def _built_before_everything(run: Run) -> Iterator[Stale]:
             continue
         change = Change("constructed", first.site, model, name=first.name)
         name = run.class_name(model)
-        yield Stale(built, (change,), (), None, name, False, True, True, leaves, (built,))
+        yield Stale(built, (change,), (), None, name, False, False, True, True, leaves, (built,))

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unfrozen:
-    """Parameters that are unfrozen at ``site`` while ``built`` goes on without them.
+    """Parameters that are unfrozen at ``site`` (and ``others``) while ``built`` goes on without them.
 
     ``names``: of their modules, empty where these are not listed; ``single``: the first is that of a parameter.
     """
 
     site: Site
+    others: tuple[Site, ...]
     built: events.OptimizerBuilt
     names: tuple[str, ...]
     single: bool
@@ -44,7 +45,7 @@ def unfrozen_too_late(run: Run) -> Iterator[Unfrozen]:
     history = run.ask(chronicle)[0]
     other = causes.explained(run, before=unfrozen_too_late)
     frozen: set[Leaf] = set()
-    found: dict[Site, tuple[events.OptimizerBuilt, set[Leaf]]] = {}
+    found: dict[int, tuple[events.OptimizerBuilt, dict[Site, None], set[Leaf]]] = {}
     for event in run.of(events.FlagSet):
         if event.wanted is False:
             frozen |= event.leaves
@@ -56,9 +57,12 @@ def unfrozen_too_late(run: Run) -> Iterator[Unfrozen]:
             )
             built = _used_on(run, history, event, guilty) if guilty else None
             if built is not None:
-                found.setdefault(event.call or event.site, (built, set()))[1].update(guilty)
-    for site, (built, leaves) in found.items():
-        yield _fact(run, site, built, frozenset(leaves))
+                _, sites, leaves = found.setdefault(id(built.optimizer), (built, {}, set()))
+                if not guilty <= leaves:
+                    sites[event.call or event.site] = None
+                leaves |= guilty
+    for built, sites, leaves in found.values():
+        yield _fact(run, tuple(sites), built, frozenset(leaves))
 
 
 def _used_on(
@@ -79,11 +83,13 @@ def _used_on(
     return None
 
 
-def _fact(run: Run, site: Site, built: events.OptimizerBuilt, leaves: frozenset[Leaf]) -> Unfrozen:
+def _fact(
+    run: Run, sites: tuple[Site, ...], built: events.OptimizerBuilt, leaves: frozenset[Leaf]
+) -> Unfrozen:
     model: Instance = models_of(run, leaves)[0]
     entries = run.parameters(model).parameters
     names = modules.collapsed(entries, [entry for entry in entries if entry.leaf in leaves])
     listed = () if any("*" in name for name in names) else names
     single = bool(listed) and any(entry.name == listed[0] for entry in entries)
-    variable = run.name_of(model)
-    return Unfrozen(site, built, listed, single, variable, run.class_name(model), leaves, (built,))
+    variable, name = run.name_of(model), run.class_name(model)
+    return Unfrozen(sites[0], sites[1:], built, listed, single, variable, name, leaves, (built,))
