@@ -17,7 +17,8 @@ class FreezeWithoutEffect(Rule):
     """Parameters are meant to be frozen (or unfrozen), and what is written changes no parameter.
 
     `requires_grad` set on a module instead of its parameters, a misspelt flag, Keras's `trainable` on a torch module,
-    `requires_grad` on a Keras layer, a comparison in place of an assignment: each is accepted without a word.
+    `requires_grad` on a Keras layer, a comparison in place of an assignment, a test of names that none passes: each is
+    accepted without a word.
     """
 
     code = "OPT303"
@@ -50,7 +51,10 @@ optimizer = optim.SGD(model.parameters(), lr=0.01)
         "the parameters are frozen in another way, before or after",
         "nothing that is concerned has parameters",
     )
-    misses = ("a test of names that no parameter passes", "`model.eval()` where freezing was meant")
+    misses = (
+        "`model.eval()` where freezing was meant",
+        "tests of names that come from a configuration, or that many a model does not have (`bn`, `norm`)",
+    )
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each setting without effect."""
@@ -66,6 +70,8 @@ optimizer = optim.SGD(model.parameters(), lr=0.01)
 
 
 def _message(fact: MissedFreezing) -> str:
+    if fact.how == "names":
+        return f"no parameter passes `{fact.target}`: nothing is frozen, and all of it still trains"
     what = f"`{fact.target}.{fact.name}`"
     effect = "stays frozen" if fact.wanted is True else "still trains"
     if fact.how == "module":
@@ -84,6 +90,8 @@ def _message(fact: MissedFreezing) -> str:
 
 
 def _help(fact: MissedFreezing) -> str:
+    if fact.how == "names":
+        return f"compare with the names that `named_parameters()` gives: {fact.name}"
     wanted = "<flag>" if fact.wanted is None else str(fact.wanted)
     if fact.how == "reference" and fact.wanted is None:
         wanted = "False"

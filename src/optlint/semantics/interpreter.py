@@ -401,6 +401,7 @@ class Interpreter:
         self.reader = (self.frame, node.iter, "for")
         steps, items = iteration.begun(self, value)
         self.reader = None
+        recorded = len(self.events)
         rounds = iteration.rounds(self, items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
@@ -423,6 +424,8 @@ class Interpreter:
             self.unknown_rounds -= unknown
         if live and steps is not None:
             steps.finish()
+        if live:
+            missed_flags.looped(self, node, value, items, recorded)
         if live and node.orelse is not None:
             live = self.suite(node.orelse.body)
         broke = loop.breaks.used

@@ -5,13 +5,26 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from optlint.semantics import events, expressions, families, unseen_parts
-from optlint.semantics.values import Const, Flow, Instance, Leaf, LibraryClass, Unknown, Value, options
+from optlint.semantics.values import (
+    Const,
+    Container,
+    Flow,
+    Instance,
+    Items,
+    Leaf,
+    LibraryClass,
+    OneShot,
+    Unknown,
+    Value,
+    options,
+)
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -27,6 +40,15 @@ _KERAS_MISSPELT = frozenset({"requires_grad", "trainable_", "Trainable", "is_tra
 #: What no module of torch reads either.
 _MODULE_FLAGS = frozenset({"requires_grad", "requires_grad_", "trainable"})
 _FREEZES = frozenset({"frozen", "freeze", "is_frozen"})
+#: Words in names of parameters that a model may well lack.
+_GENERAL = frozenset(
+    {"bn", "norm", "bias", "ln", "batchnorm", "running", "weight", "lora", "adapter", "scale"}
+)
+#: What wrappers put before names.
+_WRAPPERS = ("module.", "_orig_mod", "_fsdp")
+_LITERAL = re.compile(r"[\"']([\w.]+)[\"']")
+_FREEZES_EACH = re.compile(r"\.requires_grad\s*=\s*False|\.requires_grad_\(\s*(?:requires_grad\s*=\s*)?False")
+_SET = (events.FlagSet, events.FlagMissed)
 #: How like a name must be to count as a misspelling.
 _ALIKE = 0.88
 
@@ -103,6 +125,43 @@ def stated(it: Interpreter, node: cst.BaseExpression) -> None:
         for owner in options(expressions.peek(it, node.value)):
             if isinstance(owner, (Leaf, Instance)):
                 _record(it, owner, node.attr.value, None, "reference", node)
+
+
+def looped(it: Interpreter, node: cst.For, source: Value, items: Items, recorded: int) -> None:
+    """A loop over named parameters has ended, whose test of names was to choose some to freeze and chose none."""
+    owner = source.slots.get("#of") if isinstance(source, OneShot) else None
+    test = _name_test(it, node)
+    if test is None or not isinstance(owner, Instance) or items.open or items.many or not items.values:
+        return
+    names = [_name_in(value) for value in items.values]
+    if None in names or any(isinstance(event, _SET) for event in it.events[recorded:]):
+        return
+    shown = ", ".join(f"`{name}`" for name in names[:2]) + (", …" if len(names) > 2 else "")
+    site = it.site(test)
+    it.record(events.FlagMissed(site, bool(it.conditional), owner, shown, False, "names", False, False))
+
+
+def _name_test(it: Interpreter, node: cst.For) -> cst.BaseExpression | None:
+    """The test of ``for name, p in …: if "fc_1" in name: p.requires_grad = False``, where that is all there is."""
+    body = node.body.body
+    if len(body) != 1 or not isinstance(body[0], cst.If) or body[0].orelse is not None:
+        return None
+    test = body[0].test
+    part = it.frame.context.part
+    literals = _LITERAL.findall(part.code(test))
+    if not literals or any(text in _GENERAL or text.startswith(_WRAPPERS) for text in literals):
+        return None
+    if " not " in part.code(test) or not _FREEZES_EACH.search(part.code(body[0].body)):
+        return None
+    return test
+
+
+def _name_in(pair: Value) -> str | None:
+    if isinstance(pair, Container) and len(pair.items.values) == 2:
+        name = pair.items.values[0]
+        if isinstance(name, Const) and isinstance(name.value, str):
+            return name.value
+    return None
 
 
 def _record(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
 
+#: How far below its test the body of an ``if`` may reach.
+LINES_BELOW = 6
+
+
 @dataclass(frozen=True)
 class MissedFreezing:
     """A setting without effect.
@@ -46,7 +50,7 @@ def missed_freezing(run: Run) -> Iterator[MissedFreezing]:
     for event in run.of(events.FlagMissed):
         grouped.setdefault(event.site, []).append(event)
     for site, found in grouped.items():
-        if any(_is_read(run, event) for event in found):
+        if any(_is_read(run, event) for event in found) or _chose_others(run, found[0]):
             continue
         wanted = found[0].wanted
         if any(event.wanted is not wanted for event in found):
@@ -69,7 +73,9 @@ def _fact(
         or all(leaf.requires_grad is False for leaf in run.held_by(built.optimizer))
     )
     explained = tuple(idle) if wanted is True else ()
-    return MissedFreezing(site, _target(site), event.name, wanted, event.how, trained, leaves, explained)
+    return MissedFreezing(
+        site, _of_names(event, site), event.name, wanted, event.how, trained, leaves, explained
+    )
 
 
 def _target(site: Site) -> str:
@@ -77,12 +83,16 @@ def _target(site: Site) -> str:
     return re.split(r"\.\w+(?:\s*==.*)?$", site.text())[0]
 
 
+def _of_names(event: events.FlagMissed, site: Site) -> str:
+    return site.text() if event.how == "names" else _target(site)
+
+
 def _concerned(run: Run, event: events.FlagMissed, wanted: bool | None) -> frozenset[Leaf] | None:
     """The parameters that are not what they were meant to be; None: some that cannot be listed."""
     if event.how == "keras":
         return None if _is_frozen(event.target) is (wanted is True) else frozenset()
     leaves = _leaves(run, event.target)
-    if event.how == "copy":
+    if event.how in ("copy", "names"):
         leaves &= run.held
     if wanted is True:
         return frozenset(leaf for leaf in leaves if leaf.requires_grad is False)
@@ -102,6 +112,15 @@ def _leaves(run: Run, target: Value) -> frozenset[Leaf]:
     return frozenset()
 
 
+def _chose_others(run: Run, event: events.FlagMissed) -> bool:
+    """Whether the same test of names did choose parameters, of another model."""
+    if event.how != "names":
+        return False
+    test = event.site.span()
+    places = {each.site for each in run.of(events.FlagSet) if each.site.path == event.site.path}
+    return any(test.line <= place.span().line <= test.end_line + LINES_BELOW for place in places)
+
+
 def _is_frozen(target: Value) -> bool:
     return isinstance(target, Instance) and keras_trainable.is_frozen(target)
 
@@ -111,7 +130,7 @@ def _is_read(run: Run, event: events.FlagMissed) -> bool:
     target = event.target
     if event.constructing and event.own:
         return True
-    if event.how in ("copy", "comparison", "reference", "method"):
+    if event.how in ("copy", "comparison", "reference", "method", "names"):
         return False
     name = re.escape(event.name)
     looked_for = re.compile(rf"(?:getattr|hasattr|attrgetter)\([^()]*[\"']{name}[\"']")
