@@ -13,6 +13,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, events
 from optlint.semantics.libraries import optimizers
+from optlint.semantics.questions import causes
 from optlint.semantics.questions.telling import told
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -151,9 +152,10 @@ def _returned(run: Run, event: events.OptimizerExpected, value: Value) -> tuple[
         return "pair", ""
     if all(isinstance(part, Leaf) for part in parts):
         return "parameters", ""
-    several = _optimizers_of(value)
-    if several > 1 and event.automatic and _takes_batch_only(event.model):
-        return "several", str(several)
+    made = _optimizers_of(value)
+    raises = causes.explained(run).optimizers & {id(optimizer) for optimizer in made}
+    if len(made) > 1 and event.automatic and not raises and _takes_batch_only(event.model):
+        return "several", str(len(made))
     return "", ""
 
 
@@ -172,12 +174,12 @@ def _is_empty(value: Container) -> bool:
     return not value.items.values and not value.items.open
 
 
-def _optimizers_of(value: Container) -> int:
-    """How many optimizers a list, or the first of two lists, certainly has."""
+def _optimizers_of(value: Container) -> tuple[Value, ...]:
+    """The optimizers of a list, or of the first of two lists, where it has nothing else."""
     parts = value.items.values
     if len(parts) == 2 and isinstance(parts[0], Container) and not parts[0].items.many:
         parts = parts[0].items.values
-    return len(parts) if all(isinstance(part, Optimizer) for part in parts) else 0
+    return parts if all(isinstance(part, Optimizer) for part in parts) else ()
 
 
 def _takes_batch_only(model: Value) -> bool:
