@@ -84,10 +84,12 @@ def _message(shared: SharedLayers) -> str:
 
 
 def _help(shared: SharedLayers) -> str:
+    if shared.instead:
+        return f"make one for each place: `{shared.instead}`"
     if shared.form == "keys":
         return "make one for each key: `{key: … for key in keys}`"
     if shared.form == "appended":
-        return "make the layer inside the loop, or append `copy.deepcopy(layer)`"
+        return "make the layer inside the loop, or put in a `copy.deepcopy` of it"
     if shared.form == "comprehended":
         return "make the layer inside the comprehension, or copy it there: `copy.deepcopy(layer)`"
-    return "make a new one each time: `[… for _ in range(n)]`"
+    return "make new ones each time: a comprehension in place of the multiplication"

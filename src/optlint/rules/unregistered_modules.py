@@ -82,12 +82,14 @@ class Net(nn.Module):
 
 def _message(fact: ModulesInList) -> str:
     if fact.added:
-        what = (
-            f"`{fact.labels[0]}` of `{fact.owner}` stands only in a plain {fact.kind} and is not registered"
+        return (
+            f"`{fact.labels[0]}` of `{fact.owner}` stands only in a plain {fact.kind} and is not registered, so "
+            "`parameters()` does not list its weights and no optimizer trains it"
         )
-    else:
-        what = f"`{fact.owner}.{fact.name}` is a plain {fact.kind}: the modules in it are not registered"
-    return f"{what}, so `parameters()` does not list their weights and no optimizer trains them"
+    return (
+        f"`{fact.owner}.{fact.name}` is a plain {fact.kind}: the modules in it are not registered, so "
+        "`parameters()` does not list their weights and no optimizer trains them"
+    )
 
 
 def _effects(fact: ModulesInList) -> tuple[Related, ...]:
@@ -99,7 +101,11 @@ def _effects(fact: ModulesInList) -> tuple[Related, ...]:
     effect = "this optimizer does not hold their weights"
     if fact.nothing_else:
         effect = "this optimizer gets nothing to train"
-        effect += ": `ValueError: optimizer got an empty parameter list`" if raises(built) else ", and does not say so"
+        effect += (
+            ": `ValueError: optimizer got an empty parameter list`"
+            if raises(built)
+            else ", and does not say so"
+        )
     return (built.site.related(effect),)
 
 
@@ -110,6 +116,6 @@ def _help(fact: ModulesInList) -> str:
         return (
             f"use module containers at every level: `self.{fact.name} = nn.ModuleList([nn.ModuleList(…), …])`"
         )
-    if fact.kind == "dict":
-        return f"register them: `self.{fact.name} = nn.ModuleDict(…)` (its keys are strings)"
-    return f"register them: `self.{fact.name} = nn.ModuleList(…)`"
+    if fact.kind in ("dict", "namespace"):
+        return f"register them: `self.{fact.name} = nn.ModuleDict({fact.written})` (its keys are strings)"
+    return f"register them: `self.{fact.name} = nn.ModuleList({fact.written})`"

@@ -85,7 +85,8 @@ def _message(fact: ParametersInList) -> str:
         what = f"{where} is an `{fact.holder}` of {fact.kind}s: the Parameters in these are not registered"
     else:
         what = f"{where} is a plain {fact.kind}: the Parameters in it are not registered"
-    return f"{what}, so `parameters()` does not list them and no optimizer trains them"
+    them = "it" if fact.added else "them"
+    return f"{what}, so `parameters()` does not list {them} and no optimizer trains {them}"
 
 
 def _effects(fact: ParametersInList) -> tuple[Related, ...]:
@@ -97,7 +98,11 @@ def _effects(fact: ParametersInList) -> tuple[Related, ...]:
     effect = "this optimizer does not hold them"
     if fact.nothing_else:
         effect = "this optimizer gets nothing to train"
-        effect += ": `ValueError: optimizer got an empty parameter list`" if raises(built) else ", and does not say so"
+        effect += (
+            ": `ValueError: optimizer got an empty parameter list`"
+            if raises(built)
+            else ", and does not say so"
+        )
     return (built.site.related(effect),)
 
 
@@ -106,8 +111,8 @@ def _help(fact: ParametersInList) -> str:
         return "give it tensors: `nn.Parameter(torch.tensor(1.0))`"
     if fact.added:
         return "register it as well: as an attribute of its own, or all in one `nn.ParameterList`"
-    if fact.holder:
-        return "put one registered list into another: `nn.ModuleList([nn.ParameterList(…), …])`"
-    if fact.kind == "dict":
-        return f"register them: `self.{fact.name} = nn.ParameterDict(…)` (its keys are strings)"
-    return f"register them: `self.{fact.name} = nn.ParameterList(…)`"
+    if fact.holder or fact.nested:
+        return f"use registered lists at every level: `self.{fact.name} = nn.ModuleList([nn.ParameterList(…), …])`"
+    if fact.kind in ("dict", "namespace"):
+        return f"register them: `self.{fact.name} = nn.ParameterDict({fact.written})` (its keys are strings)"
+    return f"register them: `self.{fact.name} = nn.ParameterList({fact.written})`"

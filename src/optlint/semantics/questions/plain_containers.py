@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import libcst as cst
+
 from optlint.semantics import containers, events, families, modules
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -18,7 +20,9 @@ from optlint.semantics.values import (
     DictObj,
     Instance,
     Leaf,
+    NamedTuple,
     OneShot,
+    Record,
     UserClass,
     Value,
     options,
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 4
 #: Elements of one attribute that are looked at.
 MAX_ELEMENTS = 400
+#: Longer expressions are not repeated in messages.
+_MAX_SHOWN = 56
 #: One-shot iterators of modules that a program makes itself.
 _ITERATORS = frozenset({"generator", "map", "filter", "zip", "chain", "iter"})
 
@@ -101,7 +107,9 @@ def _in_attribute(
 
 
 def _is_plain(value: Value) -> bool:
-    return isinstance(value, (Container, DictObj)) or (isinstance(value, OneShot) and value.kind in _ITERATORS)
+    return isinstance(value, (Container, DictObj)) or (
+        isinstance(value, OneShot) and value.kind in _ITERATORS
+    )
 
 
 def _contents(container: Plain) -> tuple[Value, ...]:
@@ -172,11 +180,26 @@ def put_into(run: Run, one: Kept) -> Site | None:
     return None
 
 
+def written(one: Kept, site: Site) -> str:
+    """What the assignment at ``site`` gives, as it is written, nothing for an empty list; "…" if that is not short."""
+    made = one.outer.site
+    if made is None or getattr(site.statement, "value", None) is not made.node:
+        return "…"
+    if isinstance(one.outer, (NamedTuple, Record)):
+        return "…"
+    text = made.text()
+    if text in ("[]", "()", "{}", "list()", "dict()", "set()"):
+        return ""
+    if isinstance(made.node, cst.GeneratorExp):
+        text = text.removeprefix("(").removesuffix(")")
+    return text if len(text) <= _MAX_SHOWN else "…"
+
+
 def kind_of(container: Plain) -> str:
     """What a container is called in a message."""
     if isinstance(container, OneShot):
         return "generator" if container.kind == "generator" else "iterator"
     if isinstance(container, DictObj):
-        return "dict"
+        return "namespace" if isinstance(container, Record) else "dict"
     kind = container.kind.removeprefix("dict_")
     return {"values": "dict view", "items": "dict view", "keys": "dict view", "range": "list"}.get(kind, kind)

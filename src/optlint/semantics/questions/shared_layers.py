@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from optlint.semantics import events, modules
 from optlint.semantics.questions.owners import all_modules
 from optlint.semantics.questions.plain_containers import kept
@@ -36,13 +38,17 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True)
 class SharedLayers:
-    """A layer that stands several times in one list or dict. ``form``: how it came to; ``made``: where it was made."""
+    """A layer that stands several times in one list or dict. ``form``: how it came to; ``made``: where it was made.
+
+    ``instead``: what to write so that each place has a layer of its own, if that is short.
+    """
 
     site: Site
     form: str
     layer: str
     made: Site | None
     leaves: frozenset[Leaf]
+    instead: str
 
 
 def shared_layers(run: Run) -> Iterator[SharedLayers]:
@@ -58,7 +64,7 @@ def shared_layers(run: Run) -> Iterator[SharedLayers]:
             continue
         seen.add(site)
         leaves = frozenset(entry.leaf for entry in run.parameters(layer).parameters)
-        yield SharedLayers(site, form, layer.cls.name, layer.site, leaves)
+        yield SharedLayers(site, form, layer.cls.name, layer.site, leaves, _instead(site))
 
 
 def _repetitions(run: Run) -> Iterator[tuple[Site, str, Instance, bool, bool]]:
@@ -121,3 +127,39 @@ def _has_a_name_on_a_module(run: Run, layer: Instance) -> bool:
         if isinstance(module.cls, UserClass)
         for _, value in module.members()
     )
+
+
+# -- what to write instead -----------------------------------------------------------------------------------------------
+
+#: Longer expressions are not suggested.
+_MAX_SHOWN = 64
+
+
+def _instead(site: Site) -> str:
+    """The expression at a place, written so that it makes or copies the layer each time; "" if that is not simple."""
+    node = site.node
+    text = ""
+    if isinstance(node, cst.BinaryOperation):
+        text = _multiplied(site, node.left, node.right) or _multiplied(site, node.right, node.left)
+    elif isinstance(node, cst.Call) and len(node.args) == 2:
+        first, second = (_code(site, argument.value) for argument in node.args)
+        if isinstance(node.args[1].value, cst.Call):
+            text = f"{{key: {second} for key in {first}}}"
+        elif isinstance(node.args[0].value, cst.Call):
+            text = f"({first} for _ in range({second}))"
+    elif isinstance(node, cst.ListComp) and isinstance(node.elt, cst.Name):
+        text = f"[copy.deepcopy({node.elt.value}){_code(site, node.for_in)}]"
+    return text if len(text) <= _MAX_SHOWN else ""
+
+
+def _multiplied(site: Site, display: cst.BaseExpression, count: cst.BaseExpression) -> str:
+    if not isinstance(display, cst.List) or len(display.elements) != 1:
+        return ""
+    made = display.elements[0].value
+    copy = _code(site, made) if isinstance(made, cst.Call) else f"copy.deepcopy({_code(site, made)})"
+    return f"[{copy} for _ in range({_code(site, count)})]"
+
+
+def _code(site: Site, node: cst.CSTNode) -> str:
+    code = " ".join(site.part.code(node).split())
+    return f" {code}" if isinstance(node, cst.CompFor) else code

@@ -13,7 +13,7 @@ from optlint.semantics import handed, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions import by_hand
 from optlint.semantics.questions.owners import effects, registered, used
-from optlint.semantics.questions.plain_containers import Kept, kept, kind_of, put_into, put_on
+from optlint.semantics.questions.plain_containers import Kept, kept, kind_of, put_into, put_on, written
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, OneShot
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 class ModulesInList:
     """Modules in a plain container ``owner.name``. ``added``: the container's other modules are registered.
 
-    ``iterator``: where it was made, if it is a one-shot iterator. ``optimizers`` were built from the owner's
-    parameters, without those of the modules; ``nothing_else``: it has no others, so that they got nothing at all.
+    ``written``: how the program writes it. ``iterator``: where it was made, if it is a one-shot iterator.
+    ``optimizers`` were built from the owner's parameters, without those of the modules; ``nothing_else``: it has no
+    others, so that they got nothing at all.
     """
 
     site: Site
@@ -39,7 +40,8 @@ class ModulesInList:
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
     nothing_else: bool
-    iterator: Site | None = None
+    written: str
+    iterator: Site | None
 
 
 def unregistered_modules(run: Run) -> Iterator[ModulesInList]:
@@ -96,6 +98,7 @@ def _judged(run: Run, group: list[Kept]) -> ModulesInList | None:
         frozenset(leaves),
         built,
         nothing_else,
+        written(first, site),
         first.outer.site if isinstance(first.outer, OneShot) else None,
     )
 

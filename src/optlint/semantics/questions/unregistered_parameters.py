@@ -13,7 +13,7 @@ from optlint.semantics import modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions import by_hand, causes
 from optlint.semantics.questions.owners import effects, used
-from optlint.semantics.questions.plain_containers import Kept, kept, kind_of, put_into, put_on
+from optlint.semantics.questions.plain_containers import Kept, kept, kind_of, put_into, put_on, written
 from optlint.semantics.site import Site
 from optlint.semantics.values import Const, Instance, Leaf, UserClass, Value, options
 
@@ -26,7 +26,7 @@ class ParametersInList:
     """Parameters in a plain container ``owner.name``. ``added``: the container's other Parameters are registered.
 
     ``holder``: the ParameterList or ParameterDict that the container stands in, or that was given ``numbers``.
-    ``optimizers`` and ``nothing_else`` are as with modules.
+    ``nested``: lists in lists; ``optimizers``, ``nothing_else`` and ``written`` are as with modules.
     """
 
     site: Site
@@ -38,6 +38,8 @@ class ParametersInList:
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
     nothing_else: bool
+    nested: bool = False
+    written: str = "…"
     holder: str = ""
     numbers: bool = False
 
@@ -96,7 +98,18 @@ def _judged(run: Run, group: list[Kept]) -> ParametersInList | None:
     owner = first.owner.cls.name
     kind = kind_of(first.outer)
     return ParametersInList(
-        site, owner, first.name, kind, labels, added, frozenset(leaves), built, nothing_else, holder
+        site,
+        owner,
+        first.name,
+        kind,
+        labels,
+        added,
+        frozenset(leaves),
+        built,
+        nothing_else,
+        any(one.inner is not one.outer for one in loose),
+        written(first, site),
+        holder,
     )
 
 
@@ -127,8 +140,8 @@ def _lists_of_numbers(run: Run) -> Iterator[ParametersInList]:
                         frozenset(),
                         built,
                         nothing_else,
-                        _class_name(holder),
-                        True,
+                        holder=_class_name(holder),
+                        numbers=True,
                     )
 
 
