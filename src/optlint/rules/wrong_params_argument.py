@@ -208,7 +208,7 @@ def _group_alone(wrong: WrongArgument) -> Words:
 
 def _tensor(wrong: WrongArgument) -> Words:
     what = f"{_quoted(wrong.told, 'the argument')} is one tensor, not a list of tensors"
-    error = "`TypeError: params argument given to the optimizer should be an iterable of Tensors or dicts`"
+    error = "`TypeError: params argument … should be an iterable of Tensors or dicts`"
     listed = f"[{wrong.told or 'w'}]"
     return what, error, f"put it into a list: {_call(wrong, listed)}"
 
