@@ -668,7 +668,22 @@ def test_leaves_refuse_what_writes_into_them() -> None:
     torch = pytest.importorskip("torch")
     other = torch.zeros(2, 2)
     given: dict[str, tuple[Any, ...]] = {
-        **dict.fromkeys("fill geometric add sub mul div clamp clamp_min clamp_max pow unsqueeze".split(), (0.5,)),
+        **dict.fromkeys(
+            [
+                "fill",
+                "geometric",
+                "add",
+                "sub",
+                "mul",
+                "div",
+                "clamp",
+                "clamp_min",
+                "clamp_max",
+                "pow",
+                "unsqueeze",
+            ],
+            (0.5,),
+        ),
         "unsqueeze": (0,),
         "copy": (other,),
         "masked_fill": (other > 0, 1.0),

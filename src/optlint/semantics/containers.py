@@ -92,7 +92,9 @@ def note_added(it: Interpreter, container: Value, before: Sequence[Value], node:
         return
     after = contents(container)
     count = len(before)
-    at_the_end = not count or (len(after) > count and after[0] is before[0] and after[count - 1] is before[-1])
+    at_the_end = not count or (
+        len(after) > count and after[0] is before[0] and after[count - 1] is before[-1]
+    )
     old = set() if at_the_end else {id(value) for value in before}
     for value in after[count:] if at_the_end else after:
         for option in () if id(value) in old else options(value):
@@ -119,9 +121,7 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
     if isinstance(container, Leaf):
         return inside(container)
     if isinstance(container, Flow):
-        return Flow(
-            container.deps, container.cuts, container.alias, container.in_graph, container.origin
-        )
+        return Flow(container.deps, container.cuts, container.alias, container.in_graph, container.origin)
     if isinstance(container, Unknown):
         return Unknown(container.taint, container.cuts)
     if isinstance(container, Symbolic):

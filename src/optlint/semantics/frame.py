@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from optlint.semantics.heap import Changes, Heap
-from optlint.semantics.values import ABSENT, NONE, Items, Namespace, UserClass, Value, join_values, next_serial
+from optlint.semantics.values import (
+    ABSENT,
+    NONE,
+    Items,
+    Namespace,
+    UserClass,
+    Value,
+    join_values,
+    next_serial,
+)
 
 if TYPE_CHECKING:
     import libcst as cst

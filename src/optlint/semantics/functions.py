@@ -48,6 +48,8 @@ MAX_CALL_DEPTH = 50
 MAX_RECURSION = 16
 #: How often where some of it is not known; its call is Unknown then.
 MAX_OPEN_RECURSION = 6
+#: How often it is called again then before the first of these calls is over; else each level multiplies.
+MAX_OPEN_CALLS = 10
 #: How often where nothing but text is known of it: further calls would do the same once more.
 MAX_BLIND_RECURSION = 2
 
@@ -168,11 +170,12 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     """Run a function of the user's and give what it returns; Unknown when it is too deep or recursive."""
     from optlint.semantics import calls
 
-    stack = sum(1 for frame in it.frames if frame.variables.get("#node") is function.node)
+    active = [frame for frame in it.frames if frame.variables.get("#node") is function.node]
     known = _cached_under(function, arguments, receiver)
     if known in function.slots:
         return function.slots[known]  # type: ignore[no-any-return]
-    if stack and stack >= _recursion(arguments):
+    stack = len(active)
+    if active and _recurs_blindly(active, arguments):
         constructors.doubt(it, receiver)
         return calls.unknown_call(it, arguments, receiver or UNKNOWN)
     if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
@@ -247,14 +250,17 @@ def _cached_under(function: Function, arguments: Arguments, receiver: Value | No
     return f"#called with {arguments.positional!r} {sorted(arguments.keywords.items())!r}"
 
 
-def _recursion(arguments: Arguments) -> int:
-    """How often a function that is given these may stand on the stack."""
+def _recurs_blindly(active: list[Frame], arguments: Arguments) -> bool:
+    """Whether a function that runs already is called again with what is not known, and that often enough."""
     values = arguments.all_values()
     unknown = [value for value in values if isinstance(value, Unknown) and not value.taint]
-    if not unknown:
-        return MAX_RECURSION + 1 if values else MAX_OPEN_RECURSION
+    if values and not unknown:
+        return False
     text = [value for value in values if isinstance(value, Text) or _is_string(value)]
-    return MAX_BLIND_RECURSION if len(unknown) + len(text) == len(values) else MAX_OPEN_RECURSION
+    blind = values and len(unknown) + len(text) == len(values)
+    calls_so_far = active[0].variables["#calls"] = active[0].variables.get("#calls", 0) + 1
+    most = MAX_BLIND_RECURSION if blind else MAX_OPEN_RECURSION
+    return len(active) >= most or calls_so_far > MAX_OPEN_CALLS
 
 
 def _is_string(value: Value) -> bool:

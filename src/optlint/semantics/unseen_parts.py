@@ -29,7 +29,9 @@ def is_part(value: Value) -> bool:
 def attribute_set(it: Interpreter, owner: Value, name: str, value: Value, node: cst.CSTNode) -> None:
     """``owner.name = value`` on something unknown: it may be a part that is unfrozen or replaced."""
     if name == "requires_grad":
-        certainly_module = isinstance(owner, Unknown) and owner.module  # where it is an attribute that nobody reads
+        certainly_module = (
+            isinstance(owner, Unknown) and owner.module
+        )  # where it is an attribute that nobody reads
         if value != FALSE and not certainly_module:
             changed(it, owner, node)
     elif _may_be_part(owner, value):

@@ -10,7 +10,6 @@ import libcst as cst
 from optlint.semantics import (
     attributes,
     containers,
-    events,
     expressions,
     families,
     iteration,

@@ -227,15 +227,14 @@ NON_LEAF_METHODS: Final = frozenset(
 )
 
 #: Functions of the same kind (of one leaf, or of a list of them).
-NON_LEAF_FUNCTIONS: Final = (
-    _qualified(f"{_NEW_TENSORS} {_NEW_TUPLES} cat column_stack concat concatenate hstack stack vstack".split())
-    | _qualified(
-        (
-            "elu gelu hardtanh interpolate leaky_relu log_softmax normalize pad relu selu sigmoid silu softmax"
-            " softplus tanh"
-        ).split(),
-        "torch.nn.functional",
-    )
+NON_LEAF_FUNCTIONS: Final = _qualified(
+    f"{_NEW_TENSORS} {_NEW_TUPLES} cat column_stack concat concatenate hstack stack vstack".split()
+) | _qualified(
+    (
+        "elu gelu hardtanh interpolate leaky_relu log_softmax normalize pad relu selu sigmoid silu softmax"
+        " softplus tanh"
+    ).split(),
+    "torch.nn.functional",
 )
 
 #: The result lies in the memory of the tensor (of one that is contiguous): what is written there is seen here.

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import constructors, events, expressions, families, gradients, identity, iteration, modules
+from optlint.semantics import (
+    constructors,
+    events,
+    expressions,
+    families,
+    gradients,
+    identity,
+    iteration,
+    modules,
+)
 from optlint.semantics.libraries import (
     lightning_modules,
     torch_identity,
@@ -400,9 +409,7 @@ _CONTAINER_METHODS: dict[str, ModuleMethod] = {
 
 def is_module_method(name: str) -> bool:
     """Whether every module has a method of that name."""
-    return (
-        name in _MODULE_METHODS or name in torch_nn.MODULE_METHODS_RETURNING_SELF or name.startswith("__")
-    )
+    return name in _MODULE_METHODS or name in torch_nn.MODULE_METHODS_RETURNING_SELF or name.startswith("__")
 
 
 def part_of_library_model(it: Interpreter, method: Method) -> Value | None:

@@ -193,7 +193,9 @@ def call_optimizer_method(
     if name == "add_param_group":
         added = arguments.get(0, "param_group") or UNKNOWN
         known = owner.raises_on_empty and not it.catching and not arguments.open
-        faults = argument_faults.of_group(it, added, owner.cls_name, "#of_torch" in owner.slots) if known else ()
+        faults = (
+            argument_faults.of_group(it, added, owner.cls_name, "#of_torch" in owner.slots) if known else ()
+        )
         more = groups_of(it, Container("list", Items((added,))))
         groups = owner.groups
         before = groups if _untouched(owner) else Groups((), True)

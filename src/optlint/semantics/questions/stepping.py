@@ -53,7 +53,7 @@ def early_steps(run: Run) -> Iterator[EarlyStep]:
         seen.add(event.site)
         if id(event.subject) in book.filled:
             backward = _after(run, event, again[1])
-            if backward is not None and all(o.before.kinds <= {WIPED, CLEAR} for o in again[1:]):
+            if backward is not None and all(o.before.kinds == {WIPED} for o in again[1:]):
                 yield EarlyStep(event.site, told(event), backward)
         elif isinstance(event.subject, Optimizer) and _trains_without(run, event, again):
             yield EarlyStep(event.site, told(event), None)
