@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 #: Runs begun in one file; a generated file with thousands of functions is cut here.
 MAX_RUNS = 300
 #: Steps of all runs of one file together.
-MAX_FILE_STEPS = 160_000
+MAX_FILE_STEPS = 120_000
 #: Steps of a run that begins in a function or class of which the module body made no use.
-MAX_SIDE_STEPS = 30_000
+MAX_SIDE_STEPS = 20_000
 
 #: A function or class without any of these words cannot hold what the rules look for.
 _RELEVANT = re.compile(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from optlint.semantics import iteration, modules, truth
+from optlint.semantics import families, iteration, modules, truth
 from optlint.semantics.events import EmptyArgument
 from optlint.semantics.values import (
     ABSENT,
@@ -200,7 +200,16 @@ def parameterless(it: Interpreter, given: Value) -> tuple[Instance, ...]:
         return ()
     listing = modules.parameters(it, owner)
     nothing = not listing.parameters and not listing.open and not listing.doubtful
-    return (owner,) if nothing else ()
+    return (owner,) if nothing and not _holds_foreign_layers(it, owner) else ()
+
+
+def _holds_foreign_layers(it: Interpreter, owner: Instance) -> bool:
+    """Whether layers of another library are in it: those of Keras on torch are modules and have parameters."""
+    everyone = [child for _, child in modules.submodules(it, owner, True)]
+    members = [option for child in everyone for _, value in child.members() for option in options(value)]
+    return any(
+        isinstance(member, (Instance, Unknown)) and not families.is_module(it, member) for member in members
+    )
 
 
 def _empty_container(it: Interpreter, given: Container) -> EmptyArgument | None:
