@@ -137,6 +137,8 @@ def get_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CSTNode
     base = base_of(owner)
     if base is None or name.startswith("__"):
         return None
+    if name == "model" and isinstance(owner.cls, LibraryClass) and owner.cls.qualified_name == PEFT_MODEL:
+        return base  # the tuner's attribute comes before those of the base
     value = base.slots.get(name)
     if isinstance(value, Value):
         return value

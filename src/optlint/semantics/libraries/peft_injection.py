@@ -13,6 +13,7 @@ import libcst as cst
 
 from optlint.semantics import attributes, families, modules
 from optlint.semantics.libraries import torch_modules
+from optlint.semantics.unseen_parts import is_part
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -121,10 +122,16 @@ class Injection:
             wrapped = _adapter(self.it, layer, self.state, plain_lora)
             self.it.heap.set(wrapped.slots, "base_layer", layer)
             self.it.heap.set(parent.slots, name, wrapped)
-        if not places:
-            adapter_somewhere(self.it, self.model, self.state, plain_lora)
+        for model in self._around() if not places else ():
+            adapter_somewhere(self.it, model, self.state, plain_lora)
         for parent, name, layer in saved:
             self.it.heap.set(parent.slots, name, self._saved_copy(layer))
+
+    def _around(self) -> list[Instance]:
+        """The models of libraries inside, one of whose layers may be meant; else the model itself."""
+        inside = [part for _, part in modules.submodules(self.it, self.model, True) if part is not self.model]
+        ready = [part for part in inside if torch_modules.is_library_model(part) and not is_part(part)]
+        return ready or [self.model]
 
     def _freeze(self) -> None:
         bias = self.settings.get("bias", Const("none"))
