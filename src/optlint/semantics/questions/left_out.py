@@ -208,8 +208,12 @@ def _sole_variable(run: Run, model: Instance) -> bool:
 
 
 def _downstream(run: Run, model: Instance) -> bool:
-    """Whether what the model is called on comes from parameters that an optimizer holds."""
-    return any(event.inputs & run.held for event in run.forwards if event.model is model and event.grad)
+    """Whether what the model is called on comes from Parameters that an optimizer holds.
+
+    A tensor that is optimized for itself (a perturbation, an image) is pushed through a model that is meant to stay.
+    """
+    held = {leaf for leaf in run.held if leaf.is_parameter}
+    return any(event.inputs & held for event in run.forwards if event.model is model and event.grad)
 
 
 def _stepped_in_vain(run: Run, guilty: set[Leaf]) -> events.OptimizerBuilt | None:
