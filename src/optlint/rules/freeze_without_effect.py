@@ -99,6 +99,8 @@ def _help(fact: MissedFreezing) -> str:
         return f"Keras's flag is `{fact.target}.trainable = {wanted}`, set before `compile()`"
     if fact.how == "copy":
         return "loop over `named_parameters()`, which gives the parameters themselves"
+    if fact.how == "comparison":
+        return f"one equals sign: `{fact.target}.{fact.name} = {wanted}`"
     if fact.how == "tensor":
         return f"write `{fact.target}.requires_grad = {wanted}`"
     return f"call the method: `{fact.target}.requires_grad_({wanted})`"

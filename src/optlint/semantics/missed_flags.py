@@ -119,12 +119,19 @@ def stated(it: Interpreter, node: cst.BaseExpression) -> None:
         value = {"True": True, "False": False}.get(getattr(part.comparator, "value", ""))
         if target.attr.value in ("requires_grad", "trainable") and value is not None:
             for owner in options(expressions.peek(it, target.value)):
-                if isinstance(owner, (Leaf, Instance)):
+                if _has_flag(owner, target.attr.value):
                     _record(it, owner, target.attr.value, value, "comparison", node)
     elif isinstance(node, cst.Attribute) and node.attr.value == "requires_grad_":
         for owner in options(expressions.peek(it, node.value)):
             if isinstance(owner, (Leaf, Instance)):
                 _record(it, owner, node.attr.value, None, "reference", node)
+
+
+def _has_flag(owner: Value, name: str) -> bool:
+    """Whether ``owner.name`` can be read: a module of torch has no such attribute, which raises."""
+    if isinstance(owner, Leaf):
+        return name == "requires_grad"
+    return isinstance(owner, Instance) and name == "trainable" and families.keras_kind(owner.cls) is not None
 
 
 def looped(it: Interpreter, node: cst.For, source: Value, items: Items, recorded: int) -> None:

@@ -17,7 +17,9 @@ def trained_frozen(run: Run) -> Iterator[events.KerasTrained]:
     """Keras models that were trained while nothing of them could train, once for each place that froze them."""
     if not run.complete:
         return
-    if any(missed.how == "keras" and missed.wanted is True for missed in run.ask(missed_freezing)):
+    if any(
+        missed.how in ("keras", "comparison") and missed.wanted is True for missed in run.ask(missed_freezing)
+    ):
         return  # what was to release them does not, and is told
     seen: set[Site] = set()
     releases = {event.entry for event in run.of(events.KerasReleased)}

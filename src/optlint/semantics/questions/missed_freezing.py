@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics import attributes, events, modules
+from optlint.semantics import attributes, events, families, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.site import Site
@@ -89,7 +89,7 @@ def _of_names(event: events.FlagMissed, site: Site) -> str:
 
 def _concerned(run: Run, event: events.FlagMissed, wanted: bool | None) -> frozenset[Leaf] | None:
     """The parameters that are not what they were meant to be; None: some that cannot be listed."""
-    if event.how == "keras":
+    if isinstance(event.target, Instance) and families.keras_kind(event.target.cls) is not None:
         return None if _is_frozen(event.target) is (wanted is True) else frozenset()
     leaves = _leaves(run, event.target)
     if event.how in ("copy", "names"):
