@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,7 +106,10 @@ class TestExitStatus:
             (("--jobs", "0", "."), "--jobs"),
             (("--config", "missing.toml", "."), "missing.toml: cannot be read: No such file or directory"),
             (("--output-file", "no/such/folder", "."), "no/such/folder: cannot be written: No such file"),
-            (("--explain", "OPT1010"), "unknown rule 'OPT1010'; did you mean OPT101 (empty-parameter-list)?"),
+            (
+                ("--explain", "OPT1022"),
+                "unknown rule 'OPT1022'; did you mean OPT102 (partial-parameter-list)?",
+            ),
             (("--statistics", "--output-format", "json", "."), "--statistics is text"),
         ],
     )
@@ -224,7 +228,10 @@ class TestOptions:
         )
         lines = optlint(".", "--show-settings").stdout.splitlines()
         assert f"config: {project / 'optlint.toml'}" in lines
-        assert "rules: OPT101, OPT102, OPT901, OPT999" in lines
+        rules = next(line for line in lines if line.startswith("rules: "))
+        assert rules.startswith("rules: OPT101, OPT102, ")
+        assert rules.endswith(", OPT901, OPT999")
+        assert "OPT2" not in rules
         assert "optimizers: a.B" in lines
         assert "severity: OPT1: info" in lines
 
@@ -232,7 +239,8 @@ class TestOptions:
         result = optlint("--list-rules")
         assert result.exit_code == 0
         assert [line.split()[0] for line in result.stdout.splitlines()] == [rule.code for rule in all_rules()]
-        assert "OPT902  unused-suppression      on  warning  A suppression comment" in result.stdout
+        (line,) = [line for line in result.stdout.splitlines() if line.startswith("OPT902 ")]
+        assert re.split(r" {2,}", line)[1:4] == ["unused-suppression", "on", "warning"]
 
     @pytest.mark.parametrize("rule", ["OPT101", "opt101", "empty-parameter-list"])
     def test_explain(self, rule: str) -> None:

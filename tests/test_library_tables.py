@@ -794,7 +794,6 @@ def test_ready_made_models(
         "torchvision.transforms.Resize",
         "torchvision.models.ResNet50_Weights",
         "torchvision.models.detection.backbone_utils.resnet_fpn_backbone",
-        "torchvision.models.detection.faster_rcnn.FastRCNNPredictor",
         "timm.optim.create_optimizer",
         "timm.data.create_dataset",
         "transformers.AutoTokenizer.from_pretrained",
