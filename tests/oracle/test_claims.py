@@ -273,14 +273,14 @@ def test_a_faulty_header_is_named_by_file_and_line(tmp_path: Path, text: str, to
     assert told in str(error.value)
 
 
-def test_programs_see_their_own_folder_and_no_arguments(tmp_path: Path, runners: Runners) -> None:
+def test_programs_import_from_their_own_folder_and_write_into_an_empty_one(tmp_path: Path, runners: Runners) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "model.py").write_text("import torch\nz = torch.zeros(2, requires_grad=True)\n")
     (folder / "train.py").write_text(
         "# oracle: torch\n# claim: trains\nimport os\nimport sys\nimport torch\nfrom model import z\n"
         "assert [os.path.basename(name) for name in sys.argv] == ['train.py']\n"
-        "assert os.path.exists('model.py') and __name__ == '__main__'\n"
+        "assert os.listdir('.') == [] and __name__ == '__main__'\n"
         "optimizer = torch.optim.SGD([z], lr=1.0)\nz.sum().backward()\noptimizer.step()\n"
     )
     assert prove(Fixture(folder, "inline", bad=False), runners) == []
