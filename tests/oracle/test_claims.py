@@ -273,7 +273,7 @@ def test_a_faulty_header_is_named_by_file_and_line(tmp_path: Path, text: str, to
     assert told in str(error.value)
 
 
-def test_programs_import_from_their_own_folder_and_write_into_an_empty_one(tmp_path: Path, runners: Runners) -> None:
+def test_programs_see_their_own_folder_and_write_into_an_empty_one(tmp_path: Path, runners: Runners) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "model.py").write_text("import torch\nz = torch.zeros(2, requires_grad=True)\n")
