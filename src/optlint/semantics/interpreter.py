@@ -31,6 +31,7 @@ from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Exits, Frame, Loop, Round
 from optlint.semantics.heap import Heap
 from optlint.semantics.libraries import keras_trainable, torch_identity
+from optlint.semantics.libraries.keras_generation import Generation
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -92,9 +93,8 @@ class Interpreter:
         self.root_class: UserClass | None = None
         #: How many enclosing ``try`` and ``with`` statements take the error that an empty list raises.
         self.catching = 0
-        self.keras_3 = False
-        #: Keras 3 on TensorFlow skips setting ``trainable`` to the value that it has; elsewhere it does not.
-        self.skips_same_flag = False
+        #: The generation of Keras that the file is for.
+        self.keras = Generation()
         #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
         self.entry = 0
         #: What reads iterators now: in which scope, at which node, and the function that is called there.

@@ -30,6 +30,10 @@ _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", 
 #: Folders in which packages lie side by side that are no parts of one project.
 _INSTALLED = ("site-packages", "dist-packages")
 _PROJECT_MARKS = (".git", "pyproject.toml", "setup.py")
+#: Where a project says which packages it needs.
+_REQUIREMENTS = re.compile(
+    r"(?:requirements[\w.-]*|constraints)\.(?:txt|in)|setup\.(?:py|cfg)|pyproject\.toml|Pipfile|environment[\w-]*\.ya?ml"
+)
 #: A larger file is not followed into.
 MAX_FILE_BYTES = 1_500_000
 
@@ -101,6 +105,7 @@ class Project:
         self._roots: dict[str, tuple[str, ...]] = {}
         self._registering: dict[str, bool] = {}
         self._found: dict[tuple[str, str], str | None] = {}
+        self._requirements: dict[str, tuple[str, ...]] = {}
 
     def load(self, path: str) -> SourceModule | None:
         """The module of a file; None when it cannot be read or parsed."""
@@ -157,6 +162,19 @@ class Project:
         if folder not in self._roots:
             self._roots[folder] = tuple(dict.fromkeys((*self._src, *_folders_above(folder))))
         return self._roots[folder]
+
+    def requirements(self, importer: str) -> tuple[str, ...]:
+        """The texts of the files that say what the project of a file needs, of the nearest folder that has any."""
+        folder = os.path.dirname(os.path.abspath(importer))
+        if folder not in self._requirements:
+            texts: tuple[str, ...] = ()
+            for root in self.roots(importer):
+                files = [os.path.join(root, name) for name in _names(root) if _REQUIREMENTS.fullmatch(name)]
+                texts = tuple(text for text in map(self._read, files) if text is not None)
+                if texts:
+                    break
+            self._requirements[folder] = texts
+        return self._requirements[folder]
 
     def mentions(self, attribute: str, names: Sequence[str], importer: str) -> bool:
         """Whether another file of the project that speaks of an optimizer and of one of ``names`` uses an attribute."""
@@ -269,7 +287,12 @@ def _installed_beside(root: str, name: str, folder: str) -> bool:
 
 def _python_files(folder: str) -> list[str]:
     """The Python files directly in a folder."""
+    return [name for name in _names(folder) if name.endswith(".py")]
+
+
+def _names(folder: str) -> list[str]:
+    """What lies directly in a folder."""
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".py"))
+        return sorted(os.listdir(folder))
     except OSError:
         return []

@@ -14,7 +14,7 @@ from optlint.semantics import attributes, calls, expressions, families, function
 from optlint.semantics.events import MethodBegan, Returned
 from optlint.semantics.frame import Context, Frame
 from optlint.semantics.interpreter import MAX_STEPS, BudgetExceeded, Interpreter
-from optlint.semantics.libraries import lightning
+from optlint.semantics.libraries import keras_generation, lightning
 from optlint.semantics.program import Run
 from optlint.semantics.values import (
     Arguments,
@@ -45,25 +45,14 @@ _RELEVANT = re.compile(
     r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning|kbit_training"
 )
 
-#: Names that only Keras 3 has; `KERAS_BACKEND` and `keras.src` are older.
-_KERAS_3 = re.compile(
-    r"KERAS_BACKEND[^\n]*(?:torch|jax)|\bkeras\.ops\b|from keras import [^#\n]*\bops\b|keras\.distribution\b"
-)
-
 _TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
-
-#: Signs that Keras runs on something else than TensorFlow.
-_OTHER_BACKEND = re.compile(
-    r"KERAS_BACKEND[^\n]*(?:torch|jax)|^\s*(?:import|from) (?:torch|jax)\b", re.MULTILINE
-)
 
 Checker = Callable[[Run], None]
 
 
 def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> None:
     """Run the file from each of its roots and call ``check`` with what happened in each run."""
-    it.keras_3 = _KERAS_3.search(source.text) is not None
-    it.skips_same_flag = it.keras_3 and _OTHER_BACKEND.search(source.text) is None
+    it.keras = keras_generation.of_file(source.text, it.project.requirements(path))
     namespace = Namespace(path)
     it.namespaces[path] = namespace
     it.sources[path] = source

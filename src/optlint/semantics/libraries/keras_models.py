@@ -373,7 +373,7 @@ def record_training(it: Interpreter, owner: Instance, how: str, node: cst.CSTNod
     """A model is trained: note whether nothing of it can train."""
     frozen = keras_trainable.frozen_state(it, owner)
     compiled = owner.slots.get("#compiled", "never")
-    if compiled in ("trainable", None) and not it.keras_3:
+    if compiled in ("trainable", None) and not it.keras.is_3:
         # Keras 2 trains what was trainable at compile, Keras 3 what is trainable at the first fit.
         frozen = None
     it.record(events.KerasTrained(it.site(node), bool(it.conditional), owner, how, frozen))

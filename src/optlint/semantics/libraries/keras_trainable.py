@@ -213,7 +213,7 @@ def goes_on(it: Interpreter, last_round: Sequence[events.Event]) -> None:
 def _set(it: Interpreter, owner: Instance, wanted: Value, order: int, site: Site, depth: int) -> None:
     unchanged = owner.slots.get("trainable") == wanted
     _set_flag(it, owner, wanted, order, site)
-    if depth > MAX_DEPTH or (unchanged and it.skips_same_flag):
+    if depth > MAX_DEPTH or (unchanged and it.keras.is_3 and it.keras.tensorflow):
         return
     for child in layers_of(owner).values:
         for option in options(child):
