@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import events, families, iteration
-from optlint.semantics.libraries import keras_graph, keras_layers, keras_names, keras_trainable
+from optlint.semantics.libraries import (
+    keras_graph,
+    keras_layers,
+    keras_names,
+    keras_trainable,
+    keras_training,
+)
 from optlint.semantics.libraries.keras_graph import Symbolic
-from optlint.semantics.libraries.keras_trainable import FrozenVariables, is_layer, layers_of
+from optlint.semantics.libraries.keras_trainable import Flagged, FrozenVariables, is_layer, layers_of
+from optlint.semantics.site import Site
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -285,15 +292,15 @@ def call_method(
     if families.keras_kind(owner.cls) is None:
         return None
     if name in _TRAINING:
-        if not _released_meanwhile(arguments.all_values()):
-            _train(it, owner, name, node)
+        keras_training.train(it, owner, name, arguments, node)
         return UNKNOWN
     if name == "compile":
-        frozen = keras_trainable.frozen_state(it, owner)
-        it.heap.set(owner.slots, "#compiled", "frozen" if frozen else "trainable")
+        keras_training.compiled(it, owner, arguments, node)
         return NONE
+    if name == "make_train_function":
+        keras_training.forget(it, owner)
     if name == "add":
-        return _add(it, owner, arguments)
+        return _add(it, owner, arguments, it.site(node))
     if name == "pop":
         return _pop(it, owner)
     if name in ("add_weight", "add_variable"):
@@ -309,8 +316,11 @@ def call_method(
     return UNKNOWN if name in _NEUTRAL else None
 
 
-def _add(it: Interpreter, owner: Instance, arguments: Arguments) -> Value:
-    _append(it, owner, arguments.get(0, "layer") or UNKNOWN)
+def _add(it: Interpreter, owner: Instance, arguments: Arguments, site: Site) -> Value:
+    layer = arguments.get(0, "layer") or UNKNOWN
+    _append(it, owner, layer)
+    if isinstance(layer, Instance):
+        it.heap.set(layer.slots, "#added", Flagged(next(it.moments), site, it.entry))
     return NONE
 
 
@@ -339,44 +349,6 @@ def _get_layer(it: Interpreter, owner: Instance, arguments: Arguments) -> Value:
     if isinstance(index, Const):
         return containers.get_item(it, Container("list", items), index)
     return join_values([*items.values, UNKNOWN])
-
-
-def _released_meanwhile(values: Sequence[Value]) -> bool:
-    """Whether a callback of the user's class that ``fit`` is given says something of ``trainable``."""
-    for value in values:
-        if isinstance(value, Container) and _released_meanwhile(value.items.values):
-            return True
-        classes = (
-            value.cls.order() if isinstance(value, Instance) and isinstance(value.cls, UserClass) else ()
-        )
-        codes = (c.context.part.code(c.node) for c in classes if isinstance(c, UserClass))
-        if any(map(keras_trainable.sets_flags, codes)):
-            return True
-    return False
-
-
-def _train(it: Interpreter, owner: Instance, how: str, node: cst.CSTNode) -> None:
-    """A model is trained: by its own ``train_step`` if its class has one, else all of it that can train."""
-    from optlint.semantics import attributes, functions
-
-    keras_trainable.build(it, owner)
-    step = attributes.user_method(owner, "train_step")
-    if step is None:
-        record_training(it, owner, how, node)
-    elif how == "train_step":  # asked for by the one of the user's
-        record_training(it, owner, "fit", node)
-    else:
-        functions.invoke(it, step, Arguments((UNKNOWN,)), owner)
-
-
-def record_training(it: Interpreter, owner: Instance, how: str, node: cst.CSTNode) -> None:
-    """A model is trained: note whether nothing of it can train."""
-    frozen = keras_trainable.frozen_state(it, owner)
-    compiled = owner.slots.get("#compiled", "never")
-    if compiled in ("trainable", None) and not it.keras.is_3:
-        # Keras 2 trains what was trainable at compile, Keras 3 what is trainable at the first fit.
-        frozen = None
-    it.record(events.KerasTrained(it.site(node), bool(it.conditional), owner, how, frozen))
 
 
 def of_gradients(it: Interpreter, arguments: Arguments, how: str, node: cst.CSTNode) -> Value | None:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
-from optlint.semantics import events, families, truth
+from optlint.semantics import events, families, keras_events, truth
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     FALSE,
+    TRUE,
     UNKNOWN,
     Arguments,
     Choice,
@@ -74,6 +75,15 @@ class FrozenMark:
     site: Site
     entry: int
     built: bool
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """When and where a flag was last set, or a layer added, and in which entry."""
+
+    order: int
+    site: Site
+    entry: int
 
 
 # -- the layers of a model -------------------------------------------------------------------------------------------
@@ -175,7 +185,25 @@ def set_trainable(it: Interpreter, owner: Instance, value: Value, site: Site) ->
         it.record(events.KerasReleased(site, bool(it.conditional), it.entry))
         if owner.slots.get("#escaped"):
             release_unknown(it, value)  # code that is not seen may have put it into other models
+    before = {layer: layer.slots.get("trainable") for layer in _all_inside(owner, 0)}
     _set(it, owner, UNKNOWN if flag is None else Const(flag), next(it.moments), site, 0)
+    now = Const(flag)
+    changed = tuple(
+        layer
+        for layer, was in before.items()
+        if was in (TRUE, FALSE) and was != now and layer.slots.get("trainable") == now
+    )
+    if flag is not None and changed:
+        it.record(keras_events.FlagChanged(site, bool(it.conditional), changed, flag, it.entry))
+
+
+def _all_inside(owner: Instance, depth: int) -> Iterator[Instance]:
+    """A layer and all that it holds."""
+    yield owner
+    for child in layers_of(owner).values if depth <= MAX_DEPTH else ():
+        for option in options(child):
+            if isinstance(option, Instance):
+                yield from _all_inside(option, depth + 1)
 
 
 def release_unknown(it: Interpreter, value: Value) -> None:
@@ -231,6 +259,7 @@ def _set_flag(it: Interpreter, owner: Instance, wanted: Value, order: int, site:
     it.heap.set(owner.slots, "trainable", wanted)
     mark = FrozenMark(order, site, it.entry, built) if wanted == FALSE else None
     it.heap.set(owner.slots, "#frozen_at", mark)
+    it.heap.set(owner.slots, "#flagged", Flagged(order, site, it.entry))
 
 
 def _maybe_set(it: Interpreter, owner: Instance, wanted: Value, depth: int) -> None:
@@ -249,7 +278,7 @@ def _maybe_set(it: Interpreter, owner: Instance, wanted: Value, depth: int) -> N
 
 def frozen_state(it: Interpreter, model: Instance) -> events.FrozenModel | None:
     """Why nothing of a model can train now; None when something can, or that is not certain."""
-    if not _can_be_judged(model):
+    if not can_be_judged(model):
         return None
     mark = it.heap.mark()
     recorded = len(it.events)
@@ -276,7 +305,7 @@ def _frozen_when_built(layer: Instance) -> bool:
     return is_frozen(layer) and isinstance(mark, FrozenMark) and mark.built
 
 
-def _can_be_judged(owner: Instance) -> bool:
+def can_be_judged(owner: Instance) -> bool:
     """Whether all that decides is seen: no code that is not seen has it, and its class has no say of its own."""
     from optlint.semantics import attributes
 
@@ -290,7 +319,7 @@ def _why(it: Interpreter, model: Instance, layers: list[Instance], by: str) -> e
     known = [mark for mark in marks if isinstance(mark, FrozenMark)]
     earliest = min(mark.order for mark in known) if len(known) == len(marks) else 0
     certain = (0, it.entry, model.slots.get("#made_in"))
-    if earliest < _last_doubt(it) or any(mark.entry not in certain for mark in known):
+    if earliest < last_doubt(it) or any(mark.entry not in certain for mark in known):
         return None
     last = max(known, key=lambda mark: mark.order, default=None)
     site = model.site if last is None else last.site
@@ -301,7 +330,7 @@ def _why(it: Interpreter, model: Instance, layers: list[Instance], by: str) -> e
     return events.FrozenModel(site, by if known else "constructor", names, order, it.entry)
 
 
-def _last_doubt(it: Interpreter) -> float:
+def last_doubt(it: Interpreter) -> float:
     """When a layer that may be any was last released; 0 for never."""
     released = it.doubts.get("released")
     if released is None:
@@ -320,7 +349,7 @@ def _parts(it: Interpreter, owner: Instance, depth: int) -> Iterator[Instance | 
     if owner.slots.get("#own_weights"):
         yield owner
     for child in items.values if depth <= MAX_DEPTH else ():
-        if not isinstance(child, Instance) or not _can_be_judged(child):
+        if not isinstance(child, Instance) or not can_be_judged(child):
             yield None
         elif isinstance(child.cls, UserClass):
             yield from _of_users(it, child, depth + 1)

@@ -1,0 +1,36 @@
+"""What happened to Keras models and optimizers over time. ``libraries.keras_*`` record, ``questions`` read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optlint.semantics.events import Event
+from optlint.semantics.site import Site
+from optlint.semantics.values import Instance
+
+
+@dataclass(frozen=True)
+class FlagChanged(Event):
+    """``trainable`` of these layers was set to another value than they had."""
+
+    layers: tuple[Instance, ...]
+    wanted: bool
+    entry: int
+
+
+@dataclass(frozen=True)
+class TrainableIgnored(Event):
+    """A model is trained by ``how`` although what trains in it was fixed before it changed.
+
+    ``changed``: where the flag was set or the layer was added (``wanted`` None); ``fixed``: the fit, or in Keras 2
+    the compile, that fixed it; ``by``: which of both; ``refused``: it raises; ``inside``: a callback changes it.
+    """
+
+    model: Instance
+    how: str
+    changed: Site
+    wanted: bool | None
+    fixed: Site
+    by: str
+    refused: bool = False
+    inside: bool = False
