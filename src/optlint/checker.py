@@ -18,7 +18,14 @@ from optlint.finding import Finding, Note, Span
 from optlint.rules import all_rules
 from optlint.rules.housekeeping import HOUSEKEEPING, InvalidSyntax, RuleFailed, housekeeping_finding
 from optlint.selection import selected
-from optlint.source import BinaryError, SourceError, SourceStore, UndecodableError, decode
+from optlint.source import (
+    NOTEBOOK_SUFFIX,
+    SourceError,
+    SourceStore,
+    UndecodableError,
+    UnreadableError,
+    decode,
+)
 from optlint.suppressions import Suppressions
 from optlint.validity import Validity, Verdict, check
 
@@ -100,10 +107,8 @@ class Checker:
         path = outcome.path
         try:
             data = self._store.load(path)
-            if path.endswith(".ipynb"):
-                outcome.notes.append(Note(path, 1, "notebooks are not analysed yet"))
-                return
-            text = decode(data)
+            parts = _parts(path, data)
+            text = "".join(parts)
         except SourceError as error:
             _record_source_error(outcome, error)
             return
@@ -112,8 +117,9 @@ class Checker:
             return
         validity = check(text)
         relevant = may_matter(data) or _mentions(data, self._settings[which])
-        if validity.verdict is Verdict.INVALID:
-            outcome.findings.append(_syntax_error(path, validity))
+        errors = _syntax_errors(path, parts) if len(parts) > 1 or validity.verdict is Verdict.INVALID else []
+        if errors:
+            outcome.findings += errors
         elif validity.verdict is Verdict.TOO_DEEP:
             outcome.notes.append(Note(path, 1, "nested too deeply for Python's parser, not analysed"))
         elif relevant:
@@ -165,12 +171,30 @@ def _record_source_error(outcome: Outcome, error: SourceError) -> None:
     if isinstance(error, UndecodableError):
         span = Span(error.line, 1, error.line, 1)
         outcome.findings.append(housekeeping_finding(InvalidSyntax, outcome.path, span, error.message))
-    elif isinstance(error, BinaryError):
-        outcome.notes.append(note)
-    else:
+    elif isinstance(error, UnreadableError):
         outcome.faults.append(error.message)
+    else:
+        outcome.notes.append(note)
 
 
-def _syntax_error(path: str, validity: Validity) -> Finding:
-    span = Span(validity.line, validity.column, validity.line, validity.column + 1)
-    return housekeeping_finding(InvalidSyntax, path, span, validity.message)
+def _parts(path: str, data: bytes) -> list[str]:
+    """The program in the bytes of a file: the cells of a notebook, or one text. Raises ``SourceError``."""
+    if not path.endswith(NOTEBOOK_SUFFIX):
+        return [decode(data)]
+    from optlint import notebook
+
+    return [cell.text for cell in notebook.read(data).cells]
+
+
+def _syntax_errors(path: str, parts: Sequence[str]) -> list[Finding]:
+    """The first error of each part, which must be Python by itself; lines count through all of them."""
+    found: list[Finding] = []
+    lines_before = 0
+    for part in parts:
+        validity = check(part)
+        if validity.verdict is Verdict.INVALID:
+            line = lines_before + validity.line
+            span = Span(line, validity.column, line, validity.column + 1)
+            found.append(housekeeping_finding(InvalidSyntax, path, span, validity.message))
+        lines_before += part.count("\n")
+    return found

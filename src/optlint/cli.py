@@ -156,7 +156,7 @@ def command(
 ) -> None:
     """Find out, before you train, that the optimizer will not train the model.
 
-    PATH is a file, a folder to search for Python files, or - for standard input.
+    PATH is a file, a folder to search for Python files and notebooks, or - for standard input.
 
     Exit status: 0 nothing found, 1 findings, 2 the run itself went wrong.
     """
@@ -316,7 +316,7 @@ def _deliver(report: Report, options: Options, output_format: str, store: Source
 
     with _output(options.output_file) as stream:
         style = Style(summary=not options.quiet, statistics=options.statistics)
-        write(report, output_format, stream, style, store.read)
+        write(report, output_format, stream, style, store.shown)
 
 
 @contextlib.contextmanager
@@ -343,7 +343,8 @@ def _tell(report: Report, options: Options, output_format: str) -> None:
     if options.quiet or output_format == "json":
         return
     for note in report.notes:
-        click.echo(f"optlint: note: {note.path}:{note.line}: {note.message}", err=True)
+        cell = "" if note.cell is None else f"cell {note.cell}:"
+        click.echo(f"optlint: note: {note.path}:{cell}{note.line}: {note.message}", err=True)
     if output_format == "concise":
         from optlint.reporters import summary
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from optlint.folders import Nearest, upward
+from optlint.source import NOTEBOOK_SUFFIX
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -205,11 +206,11 @@ class _Search:
             pending.extend(found for entry in ordered if (found := self._take(entry)) is not None)
 
     def _take(self, entry: os.DirEntry[str]) -> str | None:
-        """Keep the entry if it is a Python file; give its path back if it is a folder to search."""
+        """Keep the entry if it is a Python file or a notebook; give its path back if it is a folder to search."""
         try:
             if entry.is_dir(follow_symlinks=False):
                 return None if self._excluder.excludes(entry.path, folder=True) else entry.path
-            wanted = entry.name.endswith(".py") and entry.is_file()
+            wanted = entry.name.endswith((".py", NOTEBOOK_SUFFIX)) and entry.is_file()
         except OSError:  # A loop of links, or a file that has just gone.
             return None
         if wanted and not self._excluder.excludes(entry.path):

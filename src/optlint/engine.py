@@ -174,25 +174,38 @@ class _Merger:
         """What kept the file from being checked, besides its notes."""
         for finding in outcome.findings:
             if finding.code == InvalidSyntax.code:
-                yield Note(self._display(finding.path), finding.span.line, finding.message)
+                yield self._shown_note(Note(finding.path, finding.span.line, finding.message))
         for fault in outcome.faults:
             yield Note(self._display(outcome.path), 1, fault)
 
     def _shown_note(self, note: Note) -> Note:
-        return replace(note, path=self._display(os.path.abspath(note.path)))
+        path = os.path.abspath(note.path)
+        span, cell = self._place(path, Span(note.line, 1, note.line, 1))
+        return replace(note, path=self._display(path), line=span.line, cell=cell)
 
     def _shown(self, finding: Finding) -> Finding:
         severity = self._settings_of(os.path.dirname(finding.path)).severity_of(finding)
+        span, cell = self._place(finding.path, finding.span)
         return replace(
             finding,
             path=self._display(finding.path),
+            span=span,
+            cell=cell,
             severity=severity,
             related=tuple(self._shown_related(finding.related)),
         )
 
     def _shown_related(self, related: Iterable[Related]) -> Iterator[Related]:
         for place in related:
-            yield replace(place, path=self._display(os.path.abspath(place.path)))
+            path = os.path.abspath(place.path)
+            span, cell = self._place(path, place.span)
+            yield replace(place, path=self._display(path), span=span, cell=cell)
+
+    def _place(self, path: str, span: Span) -> tuple[Span, int | None]:
+        """A range of what was analysed as the author counts it: in a notebook, within one cell."""
+        book = self._store.notebook(path)
+        place = book.place(span) if book is not None else None
+        return (span, None) if place is None else (place.span, place.cell)
 
     def _display(self, path: str) -> str:
         """``path`` as the user would write it: relative when it lies below the report's folder."""
@@ -202,4 +215,4 @@ class _Merger:
 
 
 def _sorted(notes: Iterable[Note]) -> tuple[Note, ...]:
-    return tuple(sorted(notes, key=lambda note: (note.path, note.line, note.message)))
+    return tuple(sorted(notes, key=lambda note: (note.path, note.cell or 0, note.line, note.message)))

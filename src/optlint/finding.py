@@ -49,6 +49,7 @@ class Related:
     path: str
     span: Span
     message: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Finding:
     """One mistake in the user's program.
 
     ``statement_line`` is the first line of the statement around the finding: a suppression comment counts there too.
+    ``cell``: in a notebook, the number of the cell that ``span`` counts in; while a notebook is analysed, ``None``, and
+    ``span`` counts in the program that its cells are together.
     """
 
     code: str
@@ -101,6 +104,7 @@ class Note:
     path: str
     line: int
     message: str
+    cell: int | None = None
 
 
 @dataclass

@@ -12,6 +12,12 @@ import os
 import re
 import tokenize
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optlint.notebook import Notebook
+
+NOTEBOOK_SUFFIX = ".ipynb"
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -97,6 +103,7 @@ class SourceStore:
         """``overlay`` maps absolute paths to what they are to hold."""
         self._overlay = dict(overlay or {})
         self._texts: dict[str, str | None] = {}
+        self._notebooks: dict[str, Notebook | None] = {}
 
     def load(self, path: str) -> bytes:
         """The bytes of ``path``. Raises ``UnreadableError``."""
@@ -105,11 +112,35 @@ class SourceStore:
         return read_bytes(path)
 
     def read(self, path: str) -> str | None:
-        """The text of ``path``, or ``None`` when there is none to be had."""
+        """The Python of ``path`` (of a notebook: its cells together), or ``None`` when there is none to be had."""
         path = os.path.abspath(path)
+        if path.endswith(NOTEBOOK_SUFFIX):
+            book = self.notebook(path)
+            return None if book is None else book.program
         if path not in self._texts:
             try:
                 self._texts[path] = decode(self.load(path))
             except SourceError:
                 self._texts[path] = None
         return self._texts[path]
+
+    def notebook(self, path: str) -> Notebook | None:
+        """The notebook at ``path``; ``None`` for another file, or when it cannot be read."""
+        if not path.endswith(NOTEBOOK_SUFFIX):
+            return None
+        from optlint import notebook
+
+        path = os.path.abspath(path)
+        if path not in self._notebooks:
+            try:
+                self._notebooks[path] = notebook.read(self.load(path))
+            except SourceError:
+                self._notebooks[path] = None
+        return self._notebooks[path]
+
+    def shown(self, path: str, cell: int | None = None) -> str | None:
+        """The text as its author sees it: that of a file, or of one cell of a notebook."""
+        book = self.notebook(path)
+        if book is None:
+            return self.read(path)
+        return None if cell is None else book.source_of(cell)

@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING
 from optlint.finding import Severity
 
 if TYPE_CHECKING:
+    from optlint.finding import Finding, Related
     from optlint.engine import Report
 
-ReadText = Callable[[str], "str | None"]
-"""Gives the text of a file by its absolute path, or ``None``."""
+ReadText = Callable[[str, "int | None"], "str | None"]
+"""Gives the text of a file by its absolute path, or of one cell of a notebook; ``None`` where there is none."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def summary(report: Report) -> str:
     unchecked = len({error.path for error in report.errors})
     if unchecked:
         return f"Found nothing, but {counted(unchecked, 'file')} could not be fully checked."
-    return "All checks passed." if report.files else "No Python files found."
+    return "All checks passed." if report.files else "No Python files or notebooks found."
 
 
 _SINGULAR = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -73,6 +74,12 @@ def statistics(report: Report) -> list[str]:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     width = len(str(ordered[0][1])) if ordered else 0
     return [f"{count:>{width}}  {code}  {name}" for (code, name), count in ordered]
+
+
+def place_of(found: Finding | Related) -> str:
+    """Where something is: path, cell in a notebook, line and column."""
+    cell = "" if found.cell is None else f"cell {found.cell}:"
+    return f"{visible(found.path)}:{cell}{found.span.line}:{found.span.column}"
 
 
 def one_line(text: str) -> str:

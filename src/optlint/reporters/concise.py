@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.reporters import one_line, visible
+from optlint.reporters import one_line, place_of
 
 if TYPE_CHECKING:
     from optlint.engine import Report
 
 
 def to_lines(report: Report) -> Iterator[str]:
-    """``path:line:column: CODE message``, in the report's order."""
+    """``path:line:column: CODE message`` (in a notebook ``path:cell N:line:column``), in the report's order."""
     for finding in report.findings:
-        place = f"{visible(finding.path)}:{finding.span.line}:{finding.span.column}"
-        yield f"{place}: {finding.code} {one_line(finding.message)}"
+        yield f"{place_of(finding)}: {finding.code} {one_line(finding.message)}"

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from optlint.finding import Finding, Related, Severity, Span
-from optlint.reporters import ReadText, Style, one_line, statistics, summary, visible
+from optlint.finding import Finding, Related, Severity
+from optlint.reporters import ReadText, Style, one_line, place_of, statistics, summary, visible
 from optlint.reporters.frames import FrameLine, Kind, frame
 from optlint.source import split_lines
 
@@ -80,7 +80,7 @@ class _Printer:
         gutter = len(str(max(ends)))
         self._header(finding)
         colour = _COLOURS[finding.severity]
-        self._frame(finding.path, finding.span, gutter, CONTEXT, "^", colour)
+        self._frame(finding, gutter, CONTEXT, "^", colour)
         for place in finding.related:
             self._related(place, gutter)
         if finding.help:
@@ -88,16 +88,16 @@ class _Printer:
         self.line(Text())
 
     def _header(self, finding: Finding) -> None:
-        place = f"{visible(finding.path)}:{finding.span.line}:{finding.span.column}:"
-        header = Text.assemble((place, "bold"), " ", (finding.code, _COLOURS[finding.severity]))
+        header = Text.assemble(
+            (f"{place_of(finding)}:", "bold"), " ", (finding.code, _COLOURS[finding.severity])
+        )
         header.append(f"[{finding.name}]")
         for number, line in enumerate(self._wrapped(one_line(finding.message), len(header.plain) + 1, 4)):
             self.line(Text.assemble(header, " ", line) if number == 0 else Text(f"    {line}"))
 
     def _related(self, place: Related, gutter: int) -> None:
-        where = f"{visible(place.path)}:{place.span.line}:{place.span.column}:"
-        self._prose(f"{' ' * gutter}::: ", f"{where} ", place.message, _GUTTER, "")
-        self._frame(place.path, place.span, gutter, 0, "-", _GUTTER)
+        self._prose(f"{' ' * gutter}::: ", f"{place_of(place)}: ", place.message, _GUTTER, "")
+        self._frame(place, gutter, 0, "-", _GUTTER)
 
     def _prose(self, margin: str, label: str, text: str, margin_style: str, label_style: str) -> None:
         """``margin`` and ``label``, then the text, whose own and wrapped lines hang below its beginning."""
@@ -126,10 +126,11 @@ class _Printer:
                 lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
         return lines
 
-    def _frame(self, path: str, span: Span, gutter: int, context: int, mark: str, colour: str) -> None:
+    def _frame(self, place: Finding | Related, gutter: int, context: int, mark: str, colour: str) -> None:
+        span = place.span
         if (span.line, span.column) == (span.end_line, span.end_column):
             return  # About the file as a whole.
-        text = self._read(os.path.join(self._folder, path))
+        text = self._read(os.path.join(self._folder, place.path), place.cell)
         if text is None:
             return
         width = max(self._width - gutter - 3, 40)

@@ -60,6 +60,7 @@ def _place(span: Span) -> dict[str, int]:
 def _related(place: Related) -> dict[str, Any]:
     return {
         "path": place.path,
+        "cell": place.cell,
         "line": place.span.line,
         "column": place.span.column,
         "message": place.message,
@@ -79,4 +80,4 @@ def _edit(edit: Edit) -> dict[str, Any]:
 
 
 def _error(note: Note) -> dict[str, Any]:
-    return {"path": note.path, "line": note.line, "message": note.message}
+    return {"path": note.path, "cell": note.cell, "line": note.line, "message": note.message}
