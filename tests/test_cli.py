@@ -91,7 +91,7 @@ class TestExitStatus:
     def test_empty_folder(self, project: Path) -> None:
         (project / "empty").mkdir()
         result = optlint("empty")
-        assert (result.exit_code, result.output) == (0, "No Python files found.\n")
+        assert (result.exit_code, result.output) == (0, "No Python files or notebooks found.\n")
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

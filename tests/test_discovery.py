@@ -26,10 +26,10 @@ def found(root: Path, *named: str) -> list[str]:
     return [os.path.relpath(path, root).replace(os.sep, "/") for path in result.files]
 
 
-def test_python_files_in_order_each_once(tmp_path: Path) -> None:
+def test_python_files_and_notebooks_in_order_each_once(tmp_path: Path) -> None:
     tree(tmp_path, "b.py", "a/z.py", "a/a.py", "notes.txt", "stub.pyi", "book.ipynb", "script")
-    assert found(tmp_path) == ["a/a.py", "a/z.py", "b.py"]
-    assert found(tmp_path, "a", "b.py", "", "a/../b.py") == ["a/a.py", "a/z.py", "b.py"]
+    assert found(tmp_path) == ["a/a.py", "a/z.py", "b.py", "book.ipynb"]
+    assert found(tmp_path, "a", "b.py", "", "a/../b.py") == ["a/a.py", "a/z.py", "b.py", "book.ipynb"]
 
 
 def test_usual_folders_are_left_out(tmp_path: Path) -> None:

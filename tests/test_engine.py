@@ -146,11 +146,6 @@ class TestBrokenFiles:
         assert report.faults == ("gone.py: cannot be read: No such file or directory",)
         assert report.exit_status == 2
 
-    def test_notebook_is_a_note(self, tmp_path: Path) -> None:
-        (tmp_path / "a.ipynb").write_text("{}")
-        report = run(tmp_path, files=[str(tmp_path / "a.ipynb")])
-        assert [note.message for note in report.notes] == ["notebooks are not analysed yet"]
-
     def test_skip_file(self, tmp_path: Path) -> None:
         write(tmp_path, a=f"# optlint: skip-file\n{EMPTY}", b="# optlint: skip-file\n{{ template }\n")
         assert run(tmp_path) == Report(str(tmp_path), 2, ())

@@ -157,7 +157,7 @@ def test_statistics(output_format: str) -> None:
         (REPORT, "Found 2 findings (1 error, 1 warning) in 12 files."),
         (Report("/", 1, (EMPTY,)), "Found 1 finding (1 error) in 1 file."),
         (CLEAN, "All checks passed."),
-        (Report("/", 0, ()), "No Python files found."),
+        (Report("/", 0, ()), "No Python files or notebooks found."),
         (Report("/", 3, (), errors=(NOTE, NOTE)), "Found nothing, but 1 file could not be fully checked."),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_finding_about_the_whole_file_has_no_frame() -> None:
 
 def test_a_file_that_is_gone_leaves_the_message() -> None:
     stream = io.StringIO()
-    write(REPORT, "full", stream, Style(), lambda path: None)
+    write(REPORT, "full", stream, Style(), lambda path, cell: None)
     assert "train.py:16:44: OPT101[empty-parameter-list]" in stream.getvalue()
 
 
@@ -195,7 +195,7 @@ def test_nothing_in_a_file_can_write_to_the_terminal() -> None:
     )
     for output_format in ("full", "concise", "json"):
         stream = io.StringIO()
-        write(Report("/project", 1, (finding,)), output_format, stream, Style(), lambda path: hostile)
+        write(Report("/project", 1, (finding,)), output_format, stream, Style(), lambda path, cell: hostile)
         assert not set(stream.getvalue()) & set("\x1b\x07\x9b\u202e")
 
 

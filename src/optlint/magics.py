@@ -15,8 +15,9 @@ PYTHON_MAGICS = frozenset(
 )
 #: Cell magics whose cell is another language, or goes into a file.
 OTHER_LANGUAGES = frozenset(
-    "bash sh script perl ruby html HTML javascript js latex markdown svg SVG cmd powershell writefile file"
-    " writetemplate sql bigquery cython R julia python2 pypy css mermaid dot".split()
+    {"bash", "sh", "script", "cmd", "powershell", "perl", "ruby", "R", "julia", "cython", "python2", "pypy"}
+    | {"html", "HTML", "css", "javascript", "js", "latex", "markdown", "svg", "SVG", "mermaid", "dot"}
+    | {"sql", "bigquery", "writefile", "file", "writetemplate"}
 )
 #: What stands for code that cannot be seen and may define or change any name.
 UNSEEN = "from ipython_unseen_code import *"

@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING
 from optlint.finding import Severity
 
 if TYPE_CHECKING:
-    from optlint.finding import Finding, Related
     from optlint.engine import Report
+    from optlint.finding import Finding, Related
 
 ReadText = Callable[[str, "int | None"], "str | None"]
 """Gives the text of a file by its absolute path, or of one cell of a notebook; ``None`` where there is none."""
