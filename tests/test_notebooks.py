@@ -161,6 +161,11 @@ class TestNoNotebooks:
             (b"[" * 200_000, "no notebook: its JSON cannot be read"),
             (made(metadata={"language_info": {"name": "R"}}), "a notebook in R, not analysed"),
             (made(metadata={"kernelspec": {"language": "julia"}}), "a notebook in julia, not analysed"),
+            (made(metadata={"kernelspec": {"name": "python2"}}), "a notebook in Python 2, not analysed"),
+            (
+                made(metadata={"language_info": {"name": "python", "version": "2.7.10"}}),
+                "a notebook in Python 2, ",
+            ),
             (b'{"nbformat": 3, "worksheets": [{"cells": []}]}', "a notebook of format 3, not analysed: "),
         ],
     )

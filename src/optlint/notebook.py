@@ -104,6 +104,8 @@ def read(data: bytes) -> Notebook:
     language = _language(document)
     if language is not None and not _PYTHON.fullmatch(language):
         raise NotebookError(f"a notebook in {language}, not analysed")
+    if _python_2(document):
+        raise NotebookError("a notebook in Python 2, not analysed")
     return Notebook([_cell(number, cell) for number, cell in enumerate(cells, start=1) if _is_code(cell)])
 
 
@@ -132,13 +134,19 @@ def _version(document: dict[str, Any]) -> int:
 
 def _language(document: dict[str, Any]) -> str | None:
     """The language that the notebook says it is in, if it says so."""
+    return _metadata(document, "language_info", "name") or _metadata(document, "kernelspec", "language")
+
+
+def _python_2(document: dict[str, Any]) -> bool:
+    version = _metadata(document, "language_info", "version") or ""
+    return version.startswith("2.") or _metadata(document, "kernelspec", "name") == "python2"
+
+
+def _metadata(document: dict[str, Any], part: str, key: str) -> str | None:
     metadata = document.get("metadata")
-    for part, key in (("language_info", "name"), ("kernelspec", "language")):
-        section = metadata.get(part) if isinstance(metadata, dict) else None
-        name = section.get(key) if isinstance(section, dict) else None
-        if isinstance(name, str) and name:
-            return name
-    return None
+    section = metadata.get(part) if isinstance(metadata, dict) else None
+    value = section.get(key) if isinstance(section, dict) else None
+    return value if isinstance(value, str) and value else None
 
 
 def _is_code(cell: Any) -> bool:
