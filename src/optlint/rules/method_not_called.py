@@ -1,4 +1,4 @@
-"""OPT501: a step, a clearing or a backward pass that is named and not called."""
+"""OPT501: a step, a clearing, a backward pass or an update that is named and not called."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
 _EFFECT = {
-    "step": "no parameter is updated",
-    "backward": "no gradient is computed",
-    "zero_grad": "the gradients pile up from step to step",
+    ("optimizer", "step"): "no parameter is updated",
+    ("loss", "backward"): "no gradient is computed",
+    ("optimizer", "zero_grad"): "the gradients pile up from step to step",
+    ("model", "zero_grad"): "the gradients pile up from step to step",
+    ("scheduler", "step"): "the learning rate stays what it is",
+    ("scaler", "update"): "its next `step()` raises RuntimeError",
 }
 
 
 class MethodNotCalled(Rule):
-    """`step`, `zero_grad` or `backward` stands there without parentheses.
+    """`step`, `zero_grad`, `backward` or a scaler's `update` stands there without parentheses.
 
-    The statement looks the method up and throws it away. The object is known to be an optimizer or a loss, by where it
-    comes from or by what else is done with it.
+    The statement looks the method up and throws it away. The object is known to be an optimizer, a scheduler, a gradient
+    scaler, a model or a loss, by where it comes from or by what else is done with it.
     """
 
     code = "OPT501"
@@ -30,7 +33,8 @@ class MethodNotCalled(Rule):
     at_run_time = """\
 Nothing is raised. Without `optimizer.step()` no parameter changes; without `loss.backward()` there is no gradient to
 step along; without `optimizer.zero_grad()` each step uses the sum of all gradients so far (0.31, 0.62, 0.93 for a
-constant one)."""
+constant one); without `scheduler.step()` the learning rate stays what it is. A missing `scaler.update()` raises at the
+scaler's next step."""
     bad = """\
 import torch
 from torch import nn, optim
@@ -68,6 +72,6 @@ for x in torch.randn(10, 8, 4):
             text = fact.site.text()
             yield self.finding(
                 fact.site,
-                message=f"`{text}` is named, not called: {_EFFECT[fact.method]}",
+                message=f"`{text}` is named, not called: {_EFFECT[fact.what, fact.method]}",
                 help=f"add the parentheses: `{text}()`",
             )

@@ -15,6 +15,9 @@ _RAISES = {
     "attribute": "AttributeError",
     "iteration": "TypeError",
     "arithmetic": "TypeError",
+    "call": "TypeError",
+    "format": "TypeError",
+    "number": "TypeError",
 }
 
 

@@ -199,7 +199,10 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
         return _module_table(it, owner, name)
     if isinstance(owner.cls, LibraryClass) or owner.cls.library_bases() or name in _OBJECT_METHODS:
         return Method(owner, name)
-    if class_attribute(owner.cls, "__getattr__") is not None or owner.cls.has_unknown_base():
+    given = class_attribute(owner.cls, "__getattr__")
+    if isinstance(given, Function) and not name.startswith("__"):
+        return functions.invoke(it, given, Arguments((Const(name),)), owner)
+    if given is not None or owner.cls.has_unknown_base():
         return Unknown(modules.reachable_leaves(it, owner))
     return UNKNOWN
 
@@ -352,6 +355,8 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         unseen_parts.attribute_set(it, owner, name, value, node)
         missed_flags.attribute_set(it, owner, name, value, node)
         keras_trainable.kept_by_unknown(it, value)
+        for option in options(value):
+            gradients.escaped(it, option)
 
 
 def set_instance_attribute(

@@ -256,6 +256,7 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
         if _one_of_several_optimizers(function):
             return [call(it, option, arguments, node) for option in options(function)][-1]
         return it.each_option(function, lambda option: call(it, option, arguments, node))
+    idle.used(it, function, node, "call")
     if isinstance(function, Function):
         return functions.invoke(it, function, arguments)
     if isinstance(function, Method):
@@ -277,8 +278,19 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     if isinstance(function, (Flow, Leaf)):
         return expressions.flow(it, [function, *arguments.all_values()])
     if isinstance(function, Unknown):
-        return unknown_call(it, arguments, function)
+        return _made(it, unknown_call(it, arguments, function), arguments, node)
     return unknown_call(it, arguments)
+
+
+def _made(it: Interpreter, given: Value, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """The result of a call that is not seen: an optimizer, perhaps, when parameters were given."""
+    if type(given) is not Unknown:
+        return given
+    return gradients.made_of_parameters(it, "optimizer", given, arguments, node)
+
+
+#: Makes what a configuration names.
+_FACTORIES = ("hydra.utils.instantiate", "hydra.utils.call")
 
 
 def _one_of_several_optimizers(function: Choice) -> bool:
@@ -323,11 +335,12 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
             for leaf in value.taint:
                 if leaf.requires_grad is False:  # a part of a model, looked up by a name that is not known
                     it.heap.set(leaf.slots, "#escaped", True)
+            gradients.escaped(it, value)
+            if isinstance(value, UnseenIterator) and value.state is not None:
+                reading.in_unseen_hands(it, value.state)
         elif isinstance(value, Optimizer):
             groups = value.groups
             it.heap.set(value.slots, "groups", Groups(groups.groups, True))
-            gradients.escaped(it, value)
-        elif isinstance(value, Unknown):
             gradients.escaped(it, value)
         elif isinstance(value, Container) and depth < 4:
             escape(it, value.items.values, depth + 1)
@@ -337,8 +350,6 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, DictObj) and depth < 4:
             escape(it, value.entries.values.values(), depth + 1)
             it.heap.set(value.slots, "entries", Entries(value.entries.values, True))
-        elif isinstance(value, UnseenIterator) and value.state is not None:
-            reading.in_unseen_hands(it, value.state)
         elif isinstance(value, OneShot):
             if value.kind == "parameters":
                 escape(it, iteration.peek(it, value).values, depth + 1)
@@ -348,8 +359,11 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, Method) and isinstance(value.receiver, (Instance, Optimizer)) and depth < 4:
             gradients.escaped(it, value)
             escape(it, [value.receiver], depth + 1)
+            if value.function is not None:
+                gradients.function_given(it, value.function)
         elif isinstance(value, Function):
             keras_trainable.may_be_called(it, value)
+            gradients.function_given(it, value)
 
 
 def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
@@ -388,6 +402,7 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
     """Call something of a library by its qualified name."""
     if name == "builtins.object.__setattr__" and _set_past_the_module(it, arguments, node):
         return NONE
+    idle.given(it, name, arguments, node)
     if name.endswith(".__init__") and arguments.positional and isinstance(arguments.positional[0], Instance):
         rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
         base = name.removesuffix(".__init__")
@@ -414,7 +429,8 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
         )
-    return unknown_call(it, arguments)
+    result = unknown_call(it, arguments)
+    return _made(it, result, arguments, node) if name in _FACTORIES else result
 
 
 def non_differentiable(it: Interpreter, values: Iterable[Value], node: cst.CSTNode) -> Value:

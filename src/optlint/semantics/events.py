@@ -139,7 +139,7 @@ class MethodNamed(Event):
 
 @dataclass(frozen=True)
 class NothingUsed(Event):
-    """The None that ``method`` returned (``made``: where) is used; ``how``: attribute, iteration or arithmetic."""
+    """The None that ``method`` returned (``made``: where) is used; ``how``: attribute, iteration, arithmetic, call…"""
 
     made: Site
     method: str

@@ -16,7 +16,6 @@ from optlint.semantics import (
     constructors,
     containers,
     functions,
-    identity,
     idle,
     iteration,
     modules,
@@ -37,7 +36,6 @@ from optlint.semantics.values import (
     Const,
     Container,
     Cut,
-    Device,
     DictObj,
     Entries,
     External,
@@ -330,27 +328,6 @@ def _own_operator(it: Interpreter, values: Sequence[Value], operator: type) -> V
 # -- contexts --------------------------------------------------------------------------------------------------------
 
 
-def enter_context(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, Callable[[], None]]:
-    """Enter a ``with`` item: what ``as`` binds, and what to do on leaving."""
-    if isinstance(value, GradMode):
-        return NONE, set_grad_mode(it, value.enabled, it.site(node))
-    if isinstance(value, Device) and value.names == ("meta",):
-        return value, identity.made_on_meta(it)
-    if isinstance(value, Instance):
-        method = attributes.user_method(value, "__enter__")
-        if method is not None:
-            return functions.invoke(it, method, Arguments(), value), _nothing
-        return value, _nothing
-    if isinstance(value, OneShot) and value.kind == "generator":
-        items = iteration.peek(it, value)
-        return (truth.without_absent(items.values[0]) if items.values else UNKNOWN), _nothing
-    return value, _nothing
-
-
-def _nothing() -> None:
-    return None
-
-
 def set_grad_mode(it: Interpreter, enabled: bool | None, site: Site) -> Callable[[], None]:
     """Turn gradients on (True), off (False) or into "not known" (None); the result restores the former mode."""
     saved_sites, saved_unknown = list(it.no_grad), it.unknown_grad_mode
@@ -452,6 +429,8 @@ def _formatted(it: Interpreter, node: cst.FormattedString) -> Value:
             parts.append(Const(part.value.replace("{{", "{").replace("}}", "}")))
         elif isinstance(part, cst.FormattedStringExpression):
             value = evaluate(it, part.expression)
+            if part.format_spec:
+                idle.used(it, value, part.expression, "format")
             parts.append(value if part.format_spec is None and part.conversion is None else UNKNOWN)
     return text_calls.join(parts)
 
@@ -837,6 +816,8 @@ def _yield(it: Interpreter, node: cst.Yield) -> Value:
     else:
         given = Items((NONE if node.value is None else evaluate(it, node.value),))
     frame = it.frame
+    if frame.pending is not None:
+        frame.pending.at_yield(given)
     earlier = frame.yielded or Items()
     conditional, rounds = frame.entered_under
     doubtful = it.conditional > conditional

@@ -20,6 +20,7 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     import libcst as cst
 
+    from optlint.semantics.contexts import Pending
     from optlint.semantics.site import Site
     from optlint.syntax.source_module import Slice
 
@@ -111,6 +112,8 @@ class Frame:
     yielded: Items | None = None
     #: ``Interpreter.conditional`` and ``unknown_rounds`` when it was entered.
     entered_under: tuple[int, int] = (0, 0)
+    #: The body of the ``with`` statement that runs at its ``yield``.
+    pending: Pending | None = None
     global_names: set[str] = field(default_factory=set)
     nonlocal_names: set[str] = field(default_factory=set)
     statement: cst.CSTNode | None = None

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import constructors, enumerations, expressions, families, forwards, identity, loading
+from optlint.semantics import (
+    constructors,
+    contexts,
+    enumerations,
+    expressions,
+    families,
+    forwards,
+    identity,
+    loading,
+)
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Exits, Frame
 from optlint.semantics.libraries import tensor_ops
@@ -201,6 +210,8 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         it.no_grad.append(with_no_grad)
     it.frames.append(frame)
     loops_condition, reader = it.conditional, it.reader
+    if it.pending is not None and reader is not None:
+        frame.pending = contexts.taken(it, function, reader[1])
     it.reader = None
     try:
         result = _body(it, function, frame)
@@ -379,7 +390,7 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
 
     if families.is_optimizer_class(it, cls):
         return torch_optimizers.build_optimizer(
-            it, cls.name, arguments, node, checks_empty=_calls_super(cls), own_step=True
+            it, cls.name, arguments, node, checks_empty=_calls_super(cls), cls=cls
         )
     if enumerations.is_enum(cls):
         return enumerations.by_value(cls, arguments.get(0, "value") or UNKNOWN)

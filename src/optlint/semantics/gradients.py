@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
+    Arguments,
     Function,
     Instance,
     Leaf,
     Method,
     Obj,
+    OneShot,
     Optimizer,
     Stranger,
+    Unknown,
+    UnseenIterator,
     Value,
     reaching_leaves,
 )
@@ -82,10 +86,11 @@ class UnseenOptimizer(Obj):
     """Something that came in from outside and on which ``step`` or ``zero_grad`` is called.
 
     Whether it is an optimizer shows in what is done with it: ``clears`` (``zero_grad`` was called), ``steps``, and
-    not ``engine`` (``backward`` was called on it: such objects clear in their own ``step``).
+    not ``engine`` (``backward`` was called on it: such objects clear in their own ``step``). ``made``: somebody made it
+    of the parameters of a model, so that stepping it is enough.
     """
 
-    __slots__ = ("clears", "engine", "name", "steps")
+    __slots__ = ("clears", "engine", "made", "name", "steps")
 
     def __init__(self, name: str, site: Site | None) -> None:
         super().__init__(site)
@@ -93,6 +98,7 @@ class UnseenOptimizer(Obj):
         self.clears = False
         self.steps = False
         self.engine = False
+        self.made = False
 
 
 Subject = Optimizer | UnseenOptimizer
@@ -110,6 +116,8 @@ class Book:
     filled: set[int] = field(default_factory=set)
     #: Identities of those that code out of sight may have stepped or filled.
     handed_out: set[int] = field(default_factory=set)
+    #: Code that cannot be seen has a function of the program's that steps or clears: nobody knows when it is called.
+    out_of_hand: bool = False
 
     @property
     def subjects_exist(self) -> bool:
@@ -168,6 +176,25 @@ def _name(value: Value) -> str | None:
     return None
 
 
+def made_of_parameters(
+    it: Interpreter, name: str, given: Unknown, arguments: Arguments, node: cst.CSTNode
+) -> Value:
+    """What a call gives that is not seen (``given``): one that gets the parameters of a model may make an optimizer."""
+    values = [*arguments.positional[:2], *arguments.keywords.values()]
+    if not any(_lists_parameters(value) for value in values):
+        return given
+    result = Stranger(given.taint, given.cuts, name=name)
+    subject = subject_of(it, result, it.site(node))
+    if isinstance(subject, UnseenOptimizer):
+        subject.made = True
+        subject.slots[_SLOT] = UNTOUCHED
+    return result
+
+
+def _lists_parameters(value: Value) -> bool:
+    return isinstance(value, UnseenIterator) or (isinstance(value, OneShot) and value.kind == "parameters")
+
+
 # -- what happens ----------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +212,7 @@ def filled(it: Interpreter, leaves: frozenset[Leaf], hidden: bool, site: Site) -
             # What was cleared is not what this step is for.
             kept = (m if m.kind != WIPED else Moment(CLEAR, m.site) for m in state(optimizer).moments)
             _set(it, optimizer, kept)
-    unseen = [subject for subject in it.book.unseen.values() if subject.clears]
+    unseen = [subject for subject in it.book.unseen.values() if subject.clears or subject.made]
     for subject in unseen:
         _fill(it, subject, len(unseen) == 1 and not held_somewhere, site)
 
@@ -209,6 +236,9 @@ def cleared(it: Interpreter, subject: Subject, site: Site) -> None:
                     doubt(it, other)
         return
     held, more = optimizer_leaves(subject)
+    for made in it.book.unseen.values():
+        if made.made:
+            doubt(it, made)
     for other in it.book.known:
         if other is subject:
             continue
@@ -316,6 +346,16 @@ def heard_of(it: Interpreter, name: str) -> None:
     if it.book.subjects_exist and _HINT.search(last) and not _NO_HINT.search(last):
         if not name.startswith(("torch.", "numpy.")):
             doubt_all(it)
+
+
+_TRAINS = re.compile(r"\.step\(|zero_grad|\.backward\(|\.grad\s*=[^=]")
+
+
+def function_given(it: Interpreter, function: Function) -> None:
+    """Code that cannot be seen gets a function, which it may call at any time from now on."""
+    if _TRAINS.search(function.context.part.code(function.node)):
+        doubt_all(it)
+        it.book.out_of_hand = True
 
 
 def note_engine(it: Interpreter, value: Value, node: cst.CSTNode) -> None:

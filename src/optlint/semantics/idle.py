@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics.events import MethodNamed, NothingUsed
 from optlint.semantics.site import Site
-from optlint.semantics.values import Const, Method, Value, options
+from optlint.semantics.values import Arguments, Const, Method, Value, options
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: Methods that a training loop calls for their effect.
-_EFFECTS = frozenset({"step", "zero_grad", "backward"})
+_EFFECTS = frozenset({"step", "zero_grad", "backward", "update"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,5 +43,29 @@ def named(it: Interpreter, value: Value, node: cst.CSTNode) -> None:
 
 def used(it: Interpreter, value: Value, node: cst.CSTNode, how: str) -> None:
     """A value is used in a way that None does not allow: an attribute of it, a round over it, arithmetic."""
-    if isinstance(value, NoneOf) and value.site is not None:
+    if isinstance(value, NoneOf) and value.site is not None and not it.catching:
         it.record(NothingUsed(it.site(node), bool(it.conditional), value.site, value.method, how))
+
+
+#: Functions that raise TypeError when they are given None, and how that uses it.
+_REFUSE_NONE = {
+    "builtins.float": "number",
+    "builtins.int": "number",
+    "builtins.abs": "number",
+    "builtins.round": "number",
+    "builtins.len": "iteration",
+    "builtins.list": "iteration",
+    "builtins.sum": "iteration",
+    "builtins.enumerate": "iteration",
+    "builtins.iter": "iteration",
+    "math.isnan": "number",
+    "math.isfinite": "number",
+    "math.exp": "number",
+}
+
+
+def given(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> None:
+    """A function of Python's own is called: some do not take None."""
+    how = _REFUSE_NONE.get(name)
+    if how is not None and arguments.positional:
+        used(it, arguments.positional[0], node, how)

@@ -16,6 +16,7 @@ from optlint.semantics import (
     assignment,
     calls,
     constructors,
+    contexts,
     expressions,
     functions,
     gradients,
@@ -97,6 +98,8 @@ class Interpreter:
         self.keras = Generation()
         #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
         self.entry = 0
+        #: The body of the ``with`` statement whose context is being evaluated.
+        self.pending: contexts.Pending | None = None
         #: What reads iterators now: in which scope, at which node, and the function that is called there.
         self.reader: tuple[Frame, cst.CSTNode, Value | str] | None = None
         #: Grows with each flag that is set; tells which was set last.
@@ -262,11 +265,14 @@ class Interpreter:
         return self.block(body.body)
 
     def _expression(self, node: cst.Expr) -> bool:
-        value = expressions.evaluate(self, node.value)
-        missed_flags.stated(self, node.value)
         if isinstance(node.value, cst.Attribute):
+            named = expressions.callee(self, node.value)
+            value = expressions.plain(named)
             constructors.named(self, value, node.value)
-            idle.named(self, value, node.value)
+            idle.named(self, named, node.value)
+        else:
+            value = expressions.evaluate(self, node.value)
+        missed_flags.stated(self, node.value)
         return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
 
     def _assign(self, node: cst.Assign) -> bool:
@@ -528,21 +534,17 @@ class Interpreter:
         return live
 
     def _with(self, node: cst.With) -> bool:
-        leave: list[Callable[[], None]] = []
-        expecting = any(_EXPECTING.search(self.frame.context.part.code(item.item)) for item in node.items)
-        for item in node.items:
-            value = expressions.evaluate(self, item.item)
-            entered, undo = expressions.enter_context(self, value, item.item)
-            leave.append(undo)
-            if item.asname is not None and isinstance(item.asname.name, cst.BaseExpression):
-                assignment.assign(self, item.asname.name, entered)
-        self.catching += expecting
-        try:
-            return self.suite(node.body)
-        finally:
-            self.catching -= expecting
-            for undo in reversed(leave):
-                undo()
+        code = self.frame.context.part.code
+        expecting = any(_EXPECTING.search(code(item.item)) for item in node.items)
+
+        def body() -> bool:
+            self.catching += expecting
+            try:
+                return self.suite(node.body)
+            finally:
+                self.catching -= expecting
+
+        return contexts.follow(self, node.items, body, code(node.body))
 
     def _try(self, node: cst.Try) -> bool:
         caught = any(_catches_value_error(clause) for clause in node.handlers)

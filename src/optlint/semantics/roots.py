@@ -27,6 +27,7 @@ from optlint.semantics.values import (
     Optimizer,
     UserClass,
     Value,
+    options,
 )
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ def _follow_definition(it: Interpreter, namespace: Namespace, part: Slice) -> No
     it.frames.append(frame)
     value = it.global_name(namespace, part.definition or "")
     if isinstance(value, Function) and value.node not in it.entered:
-        _call_unknown(it, value, None)
+        for given in _parts(_call_unknown(it, value, None)):
+            for option in options(given):
+                gradients.escaped(it, option)
     elif isinstance(value, UserClass) and value.context.part is part:
         _follow_class(it, value)
 

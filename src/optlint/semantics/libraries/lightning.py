@@ -115,7 +115,8 @@ def fit(it: Interpreter, module: Instance, node: cst.CSTNode, trainer: Instance 
         attributes.user_method(module, name) for name in (*BEFORE_STEP, *_AFTER_STEP)
     )
     step = attributes.user_method(module, "training_step")
-    for _ in range(_ROUNDS if hooked else 1):
+    again = hooked or is_automatic(it, module) is False
+    for _ in range(_ROUNDS if again else 1):
         with training_rounds.one_round(it, it.site_of(step) if step is not None else it.site(node)):
             _run(it, module, callbacks, BEFORE_STEP, optimizers)
             _train(it, module, optimizers, node)

@@ -542,7 +542,7 @@ def _getattr(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         return owner.slots.get(key, Unknown(modules.reachable_leaves(it, owner)))  # type: ignore[no-any-return]
     if isinstance(name, Const) and isinstance(name.value, str):
         value = attributes.get_attribute(it, owner, name.value, node)
-        if len(arguments.positional) > 2 and not (isinstance(owner, Instance) and name.value in owner.slots):
+        if len(arguments.positional) > 2 and _hasattr(it, Arguments((owner, name)), node) != TRUE:
             if not isinstance(owner, (External, Namespace)):
                 return join_values([expressions.plain(value), arguments.positional[2]])
         return value
@@ -748,6 +748,8 @@ def _deepcopy(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value
     for value in truth.alternatives(arguments.get(0, "x") or UNKNOWN):
         memo: dict[int, Value] = {}
         copies.append(copied(value, memo))
+        # The copy may be meant to step.
+        it.book.handed_out.update(old for old, copy in memo.items() if isinstance(copy, Optimizer))
         torch_identity.note_copies(it, memo, node)
     return join_values(copies)
 

@@ -17,6 +17,7 @@ from optlint.semantics.values import (
     Const,
     Cut,
     Flow,
+    Function,
     Leaf,
     Origin,
     Value,
@@ -92,7 +93,10 @@ def call_method(
         return _without_gradient(it, values, node)
     if name in tensor_ops.ZERO_GRADIENT_METHODS:
         return _without_gradient(it, values, node)
-    if name == "retain_grad" or name == "register_hook":
+    if name == "retain_grad" or name.startswith("register_"):
+        for hook in arguments.positional:
+            if isinstance(hook, Function):
+                gradients.function_given(it, hook)
         for leaf in (owner,) if isinstance(owner, Leaf) else owner.deps:
             it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
         _marked(it, owner, name, node)

@@ -33,6 +33,7 @@ from optlint.semantics.values import (
     LibraryClass,
     Optimizer,
     Unknown,
+    UserClass,
     Value,
     options,
 )
@@ -57,12 +58,12 @@ def build_optimizer(
     node: cst.CSTNode,
     checks_empty: bool = True,
     signature: tuple[str, ...] = ("params",),
-    own_step: bool = False,
+    cls: UserClass | None = None,
     of_torch: bool = False,
 ) -> Value:
     """Construct an optimizer: its groups, and whether it certainly got nothing.
 
-    ``own_step``: the user wrote it; ``of_torch``: it is one of ``torch.optim``.
+    ``cls``: the class, if the user wrote it; ``of_torch``: it is one of ``torch.optim``.
     """
     position = signature.index("params") if "params" in signature else 0
     given = arguments.get(position, signature[position] if signature else "params")
@@ -72,7 +73,7 @@ def build_optimizer(
     empty = None if arguments.open and not arguments.positional else empty_argument(it, given)
     if it.catching and empty is not None and empty.form != "group":
         empty = None  # the program expects the error
-    checked = checks_empty and not own_step and not it.catching
+    checked = checks_empty and cls is None and not it.catching
     faults = _faults(it, name, arguments, given, signature, of_torch) if checked else ()
     without = () if it.catching else parameterless(it, given)
     groups = groups_of(it, given)
@@ -102,8 +103,29 @@ def build_optimizer(
         )
     )
     adopt(it, optimizer, groups, settings)
-    gradients.built(it, optimizer, own_step)
+    if cls is not None and _clears(cls):
+        optimizer.slots["#clears"] = True
+    for own in ("#before", "#after"):
+        optimizer.slots[own] = ()
+    gradients.built(it, optimizer, "#clears" in optimizer.slots)
     return optimizer
+
+
+#: What an optimizer of the user's does to gradients that it has used.
+_CLEARS = re.compile(
+    r"zero_grad|\.grad\s*=[^=]|grad(?:\.data)?\.(?:zero|mul|copy|fill|detach)_|del\b.*\.grad\b"
+)
+
+
+def _clears(cls: UserClass) -> bool:
+    """Whether the methods of an optimizer class may clear gradients."""
+    if cls.has_unknown_base():
+        return True
+    return any(
+        _CLEARS.search(base.context.part.code(base.node))
+        for base in cls.order()
+        if isinstance(base, UserClass)
+    )
 
 
 def _faults(
@@ -215,10 +237,24 @@ def call_optimizer_method(
         return idle.none_of(it.site(node), "zero_grad")
     if name == "state_dict":
         return UNKNOWN
-    if name in ("register_step_pre_hook", "register_step_post_hook", "train", "eval", "toggle_model"):
+    if name in _HOOKS and arguments.positional:
+        it.heap.set(owner.slots, _HOOKS[name], (*owner.slots.get(_HOOKS[name], ()), arguments.positional[0]))
+        return UNKNOWN
+    if name in ("train", "eval", "toggle_model"):
         return UNKNOWN
     calls.escape(it, [owner, *arguments.all_values()])
     return UNKNOWN
+
+
+#: Where the functions are kept that run with each step.
+_HOOKS = {"register_step_pre_hook": "#before", "register_step_post_hook": "#after"}
+
+
+def _run_hooks(it: Interpreter, owner: Optimizer, which: str, node: cst.CSTNode) -> None:
+    from optlint.semantics import calls
+
+    for hook in owner.slots.get(which, ()):
+        calls.call(it, hook, Arguments((owner, UNKNOWN, UNKNOWN)), node)
 
 
 def _clear(it: Interpreter, subject: gradients.Subject, site: Site) -> None:
@@ -228,10 +264,14 @@ def _clear(it: Interpreter, subject: gradients.Subject, site: Site) -> None:
 
 def step(it: Interpreter, owner: Optimizer, node: cst.CSTNode) -> None:
     """An optimizer steps."""
+    _run_hooks(it, owner, "#before", node)
     site = it.site(node)
     stepped = events.OptimizerStepped(site, bool(it.conditional), owner, all_frozen(owner), it.rounds())
     it.record(stepped)
     it.record(events.Stepped(site, bool(it.conditional), owner, gradients.stepped(it, owner, site)))
+    if "#clears" in owner.slots:
+        gradients.doubt(it, owner)
+    _run_hooks(it, owner, "#after", node)
 
 
 #: What writes into a tensor, and so perhaps into a gradient.

@@ -43,7 +43,12 @@ class ClearedTooEarly:
 
 def never_cleared(run: Run) -> Iterator[NeverCleared]:
     """The backward passes whose gradients pile up, each once."""
+    from optlint.semantics.questions.idle_methods import never_called
+
+    if run.interpreter.book.out_of_hand:
+        return
     seen: set[Site] = set()
+    meant = never_called(run)
     named = [_receiver(run, event) for event in run.of(MethodNamed) if event.name == "zero_grad"]
     for event in run.of(Stepped):
         kinds = event.before.kinds
@@ -52,6 +57,8 @@ def never_cleared(run: Run) -> Iterator[NeverCleared]:
         ever = id(event.subject) in run.interpreter.book.cleared
         if ever and not kinds <= _piling_up(event.subject):
             continue  # cleared on some way
+        if isinstance(event.subject, Optimizer) and meant & run.held_by(event.subject):
+            continue  # that the model's ``zero_grad`` is not called is the mistake
         for site in event.before.sites(DIRTY)[:1]:
             if site not in seen:
                 seen.add(site)
@@ -73,6 +80,8 @@ def cleared_too_early(run: Run) -> Iterator[ClearedTooEarly]:
     """The calls that throw the gradients away before each step."""
     from optlint.semantics.questions.stepping import early_steps
 
+    if run.interpreter.book.out_of_hand:
+        return
     seen: set[Site] = set()
     early = {fact.site for fact in run.ask(early_steps)}
     for event in run.of(Stepped):
@@ -88,7 +97,7 @@ def is_optimizer(subject: Subject) -> bool:
     """Whether something is an optimizer: by what it is, or because it is both cleared and stepped."""
     if isinstance(subject, Optimizer):
         return True
-    return subject.clears and subject.steps and not subject.engine
+    return (subject.clears or subject.made) and subject.steps and not subject.engine
 
 
 def told(event: Stepped) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.semantics import modules
 from optlint.semantics.events import Backward, Cleared, MethodNamed, ModelCalled, OptimizerBuilt, Stepped
 from optlint.semantics.gradients import CLEAR, FRESH, WIPED
 from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.questions.participation import deps
 from optlint.semantics.site import Site
-from optlint.semantics.values import Optimizer
+from optlint.semantics.values import Leaf, Optimizer
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -42,6 +43,8 @@ def early_steps(run: Run) -> Iterator[EarlyStep]:
     """Steps of optimizers whose gradients were never computed until then, in a loop that trains."""
     seen: set[Site] = set()
     book = run.interpreter.book
+    if book.out_of_hand:
+        return
     steps = list(run.of(Stepped))
     for event in steps:
         empty = event.before.kinds <= {FRESH, CLEAR}
@@ -77,25 +80,39 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
         return False
     if any(event.name == "backward" for event in run.of(MethodNamed)):
         return False  # named and not called: that is the mistake
-    cut = {leaf for event in run.backwards for leaf, _ in event.cuts}
-    if run.held_by(subject) & cut.union(*(event.maybe for event in run.backwards)):
-        return False  # reached by a backward pass, or cut off from one
+    held = run.held_by(subject)
+    if held & frozenset().union(*(event.maybe for event in run.backwards)):
+        return False  # reached by a backward pass
     if id(subject) in run.interpreter.book.handed_out or subject.groups.open:
         return False
-    held = run.held_by(subject)
     if not held or held & run.touched:
         return False
     start, end = _position(run, again[0]), _position(run, again[1])
-    return any(
-        isinstance(e, ModelCalled) and e.grad and held & deps(run, e.result) for e in run.events[start:end]
-    )
+    called = [e for e in run.events[start:end] if isinstance(e, ModelCalled) and e.grad]
+    if any(leaf in held for event in run.backwards for leaf, _ in event.cuts):
+        # Cut off from a backward pass: that is the mistake, unless another number goes on from there.
+        inside = _parts_of_holders(run, held)
+        called = [e for e in called if held & e.inputs and id(e.model) not in inside]
+    return any(held & deps(run, e.result) for e in called)
+
+
+def _parts_of_holders(run: Run, held: set[Leaf]) -> set[int]:
+    """Identities of the models with some of these parameters and of all that is in them."""
+    return {
+        id(part)
+        for model in run.root_models
+        if any(entry.leaf in held for entry in run.parameters(model).parameters)
+        for _, part in modules.submodules(run.interpreter, model, True)
+    }
 
 
 def never_stepped(run: Run) -> Iterator[NeverStepped]:
-    """Optimizers that are cleared and whose gradients are computed, and that no step ever follows."""
-    if not run.complete or run.root != "<module>":
-        return
+    """Optimizers whose gradients are computed, for each round of a loop or cleared, and that no step ever follows."""
     book = run.interpreter.book
+    if not run.complete or run.interpreter.root_class is not None or book.out_of_hand:
+        return
+    others = [event.subject for event in run.of(Stepped) if isinstance(event.subject, Optimizer)]
+    moved = frozenset().union(*(run.held_by(other) for other in others))
     stepped = {id(event.subject) for event in run.of(Stepped)}
     stepped |= {
         id(event.receiver) for event in run.of(MethodNamed)
@@ -106,8 +123,12 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
         held = run.held_by(optimizer)
         if id(optimizer) in stepped | book.handed_out or optimizer.groups.open or not held:
             continue
-        if id(optimizer) not in cleared or held & run.updated_by_hand or held & run.touched:
+        if held & (moved | run.updated_by_hand | run.touched):
             continue
-        backward = next((event for event in run.backwards if event.reached & held), None)
+        passes = [event for event in run.backwards if event.reached & held]
+        backward = next(iter(passes), None)
+        if id(optimizer) not in cleared:
+            # Once is a look at gradients; again and again is training.
+            backward = next((e for e in passes if sum(o.site == e.site for o in passes) > 1), None)
         if backward is not None:
             yield NeverStepped(built.site, optimizer.cls_name, backward.site)

@@ -1,0 +1,144 @@
+"""``with`` statements: what is entered, the body between the two halves of a ``@contextmanager``, what is left.
+
+The interpreter calls it; of what libraries' contexts do it knows the gradient modes and the meta device only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from optlint.semantics import (
+    assignment,
+    attributes,
+    expressions,
+    functions,
+    gradients,
+    identity,
+    iteration,
+    truth,
+)
+from optlint.semantics.values import (
+    NONE,
+    UNKNOWN,
+    Arguments,
+    Device,
+    Function,
+    Instance,
+    Items,
+    OneShot,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from optlint.semantics.interpreter import Interpreter
+
+Body = Callable[[], bool]
+
+#: A body that leaves before its end, and a context that may have a hand in the gradients.
+_LEAVES = re.compile(r"\b(?:return|break|continue)\b")
+_TRAINS = re.compile(r"zero_grad|\.grad\b|\.step\(|optim|backward")
+
+
+@dataclass(eq=False)
+class Pending:
+    """The body of a ``with`` statement whose context is the call at ``node``; ``went_on``: how it ended, when it ran."""
+
+    node: cst.BaseExpression
+    run: Callable[[Items], bool]
+    body_leaves: bool
+    went_on: bool | None = None
+
+    def at_yield(self, given: Items) -> None:
+        """The generator gives its value: the body runs."""
+        earlier = bool(self.went_on)
+        self.went_on = self.run(given) or earlier
+
+
+def follow(it: Interpreter, items: Sequence[cst.WithItem], body: Body, code: str) -> bool:
+    """Enter ``items``, run the body (its text: ``code``) and leave them; False when what follows is not reached."""
+    if not items:
+        return body()
+    item, rest = items[0], items[1:]
+    frames = it.frames
+
+    def inner(entered: Value) -> bool:
+        if item.asname is not None and isinstance(item.asname.name, cst.BaseExpression):
+            assignment.assign(it, item.asname.name, entered)
+        return follow(it, rest, body, code)
+
+    here = list(frames)
+
+    def run(given: Items) -> bool:
+        there, it.frames = it.frames, list(here)
+        reader, it.reader = it.reader, None
+        try:
+            return inner(truth.without_absent(given.values[0]) if given.values else UNKNOWN)
+        finally:
+            it.frames, it.reader = there, reader
+
+    leaves = _LEAVES.search(code) is not None
+    pending = Pending(item.item, run, leaves)
+    outer, it.pending = it.pending, pending
+    try:
+        value = expressions.evaluate(it, item.item)
+    finally:
+        it.pending = outer
+    if pending.went_on is not None:
+        return pending.went_on
+    _doubt(it, attributes.user_method(value, "__exit__") if isinstance(value, Instance) else None, leaves)
+    entered, leave = _enter(it, value, item.item)
+    try:
+        live = inner(entered)
+    finally:
+        leave()
+    if live and isinstance(value, Instance):
+        _exit(it, value)
+    return live
+
+
+def taken(it: Interpreter, function: Function, caller: object) -> Pending | None:
+    """The body that runs at the ``yield`` of a function, when that is the context which is being entered."""
+    pending = it.pending
+    if pending is None or caller is not pending.node or not functions.is_generator(function):
+        return None
+    if not functions.decorator_names(function) & {"contextmanager", "asynccontextmanager"}:
+        return None
+    it.pending = None
+    _doubt(it, function, pending.body_leaves)
+    return pending
+
+
+def _doubt(it: Interpreter, method: Function | None, leaves: bool) -> None:
+    """What a context does at its end is not followed where the body may leave before."""
+    if method is not None and leaves and _TRAINS.search(method.context.part.code(method.node)):
+        gradients.doubt_all(it)
+
+
+def _enter(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, Callable[[], None]]:
+    """Enter one item: what ``as`` binds, and what to do on leaving, however that comes about."""
+    if isinstance(value, expressions.GradMode):
+        return NONE, expressions.set_grad_mode(it, value.enabled, it.site(node))
+    if isinstance(value, Device) and value.names == ("meta",):
+        return value, identity.made_on_meta(it)
+    if isinstance(value, Instance):
+        method = attributes.user_method(value, "__enter__")
+        return (value if method is None else functions.invoke(it, method, Arguments(), value)), _nothing
+    if isinstance(value, OneShot) and value.kind == "generator":
+        items = iteration.peek(it, value)
+        return (truth.without_absent(items.values[0]) if items.values else UNKNOWN), _nothing
+    return value, _nothing
+
+
+def _nothing() -> None:
+    return None
+
+
+def _exit(it: Interpreter, value: Instance) -> None:
+    method = attributes.user_method(value, "__exit__")
+    if method is not None:
+        functions.invoke(it, method, Arguments((NONE, NONE, NONE)), value)
