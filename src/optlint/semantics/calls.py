@@ -359,8 +359,7 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, Method) and isinstance(value.receiver, (Instance, Optimizer)) and depth < 4:
             gradients.escaped(it, value)
             escape(it, [value.receiver], depth + 1)
-            if value.function is not None:
-                gradients.function_given(it, value.function)
+            gradients.function_given(it, value)
         elif isinstance(value, Function):
             keras_trainable.may_be_called(it, value)
             gradients.function_given(it, value)
@@ -426,6 +425,8 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         return torch_identity.averaged(it, arguments, node, expressions.BYSTANDER)
     gradients.heard_of(it, name)
     if is_harmless(name):
+        for value in arguments.all_values():
+            gradients.function_given(it, value)
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
         )

@@ -351,9 +351,14 @@ def heard_of(it: Interpreter, name: str) -> None:
 _TRAINS = re.compile(r"\.step\(|zero_grad|\.backward\(|\.grad\s*=[^=]")
 
 
-def function_given(it: Interpreter, function: Function) -> None:
-    """Code that cannot be seen gets a function, which it may call at any time from now on."""
-    if _TRAINS.search(function.context.part.code(function.node)):
+def function_given(it: Interpreter, value: Value) -> None:
+    """Code that cannot be seen gets a function or method, which it may call at any time from now on."""
+    function = value.function if isinstance(value, Method) else value
+    if isinstance(function, Function):
+        trains = _TRAINS.search(function.context.part.code(function.node)) is not None
+    else:
+        trains = isinstance(value, Method) and isinstance(value.receiver, Optimizer)
+    if trains:
         doubt_all(it)
         it.book.out_of_hand = True
 

@@ -17,7 +17,6 @@ from optlint.semantics.values import (
     Const,
     Cut,
     Flow,
-    Function,
     Leaf,
     Origin,
     Value,
@@ -95,8 +94,7 @@ def call_method(
         return _without_gradient(it, values, node)
     if name == "retain_grad" or name.startswith("register_"):
         for hook in arguments.positional:
-            if isinstance(hook, Function):
-                gradients.function_given(it, hook)
+            gradients.function_given(it, hook)
         for leaf in (owner,) if isinstance(owner, Leaf) else owner.deps:
             it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
         _marked(it, owner, name, node)
