@@ -10,6 +10,7 @@ from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
+    from optlint.semantics.questions.fruitless import Fruitless
 
 
 class DetachedParameter(Rule):
@@ -25,7 +26,8 @@ class DetachedParameter(Rule):
     severity = Severity.ERROR
     at_run_time = """\
 Nothing is raised as long as some other parameter gets a gradient. Those before the cut have `.grad` None at every
-step, and an optimizer passes over them without a word; they keep their initial values."""
+step, and an optimizer passes over them without a word; they keep their initial values. Where the whole loss is cut off,
+`backward()` raises `RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn`."""
     bad = """\
 import torch
 from torch import nn
@@ -60,13 +62,18 @@ class Gate(nn.Module):
         "the parameter is frozen, pretrained, loaded, or updated by hand",
         "the loss went through code that cannot be followed",
     )
-    misses = ("cuts by operations that have no gradient, such as argmax or rounding",)
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each place that cuts off parameters."""
         from optlint.semantics.questions.cuts import cut_off
+        from optlint.semantics.questions.fruitless import fruitless
 
+        for fact in run.ask(fruitless):
+            if fact.kind == "detach" and fact.cut is not None:
+                yield self._whole(fact)
         for cut in run.ask(cut_off):
+            if cut.kind != "detach" and not (cut.kind == "no_grad" and not cut.whole):
+                continue  # OPT402 and OPT403
             names = ", ".join(f"`{name}`" for name in cut.names[:3])
             if len(cut.names) > 3:
                 names += f" and {len(cut.names) - 3} more"
@@ -85,3 +92,16 @@ class Gate(nn.Module):
                 ),
                 related=tuple(site.related("this optimizer holds it") for site in cut.optimizers[:1]),
             )
+
+    def _whole(self, fact: Fruitless) -> Finding:
+        assert fact.cut is not None
+        text = fact.cut.text
+        return self.finding(
+            fact.cut.site,
+            message=(
+                f"`{text}` cuts the loss off from every parameter: `backward()` raises "
+                "`RuntimeError: element 0 of tensors does not require grad`"
+            ),
+            help=f"compute the loss without `{text}`",
+            related=(fact.site.related("the backward pass"),),
+        )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, expressions, forwards, iteration
+from optlint.semantics import attributes, containers, expressions, forwards, iteration, stopping
 from optlint.semantics.libraries import misused_values, tensor_calls
 from optlint.semantics.values import (
     ABSENT,
@@ -45,6 +46,8 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
         flagged = target.attr.value == "requires_grad" and value == TRUE
         if flagged and isinstance(owner, Flow) and not owner.cuts and isinstance(target.value, cst.Name):
             it.bind(target.value.value, tensor_calls.made_leaf(it, owner, target))
+        elif flagged and stopping.wants_none(owner) and isinstance(target.value, cst.Name):
+            it.bind(target.value.value, stopping.wanting(owner))
     elif isinstance(target, cst.Subscript):
         owner = expressions.evaluate(it, target.value)
         _set_element(it, owner, expressions.subscript_key(it, target), value, target)
@@ -108,7 +111,7 @@ def _with_written(it: Interpreter, tensor: Value, written: Sequence[Value]) -> V
         it.heap.set(tensor.slots, "#written", result)
         return tensor
     if isinstance(result, Flow):
-        result = Flow(result.deps, result.cuts, tensor.alias)
+        result = replace(result, alias=tensor.alias)
     return tensor if result == tensor else result
 
 

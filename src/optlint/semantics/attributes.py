@@ -97,6 +97,8 @@ def user_method(instance: Instance, name: str) -> Function | None:
 
 def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -> Value:
     """``owner.name``."""
+    from optlint.semantics import expressions
+
     if isinstance(owner, Choice):
         return join_values([get_attribute(it, option, name, node) for option in options(owner)])
     if isinstance(owner, External):
@@ -113,7 +115,7 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _super_attribute(it, owner, name)
     if isinstance(owner, Optimizer):
         return _optimizer_attribute(it, owner, name)
-    if isinstance(owner, Unknown):
+    if isinstance(owner, (Unknown, expressions.GradMode)):
         return Method(owner, name)
     if isinstance(owner, LibraryClass) and name == "__name__" and owner.qualified_name.startswith("keras."):
         from optlint.semantics.libraries import keras_models

@@ -12,6 +12,7 @@ from optlint.semantics import (
     attributes,
     constructors,
     containers,
+    contexts,
     events,
     expressions,
     families,
@@ -22,6 +23,7 @@ from optlint.semantics import (
     idle,
     iteration,
     reading,
+    stopping,
     unseen_parts,
 )
 from optlint.semantics.libraries import (
@@ -95,6 +97,11 @@ _HARMLESS_PREFIXES = (
     "ema_pytorch.", "timm.utils.", "pytorch_warmup.", "warmup_scheduler.", "torch_lr_finder.", "torchprofile.",
     "transformers.set_seed", "accelerate.utils.set_seed", "accelerate.logging.", "loguru.", "neptune.", "comet_ml.",
     "tensorflow.print", "tensorflowjs.", "visualkeras.", "tf2onnx.", "types.", "contextlib.", "weakref.", "einops.",
+)  # fmt: skip
+#: Those whose results want no gradient: arrays, numbers, datasets and their loaders.
+_DATA_PREFIXES = (
+    "numpy.", "random.", "math.", "time.", "os.", "json.", "PIL.", "cv2.", "pandas.", "torch.utils.data.", "sklearn.",
+    "torchvision.datasets.", "scipy.", "torch.backends.", "torch.cuda.",
 )  # fmt: skip
 #: Classes whose objects look at a model or keep averages of it beside the training: so do all of their methods.
 _BYSTANDERS = (
@@ -176,11 +183,16 @@ def _changed_in_place(
     it: Interpreter, method: Method, arguments: Arguments, place: cst.BaseExpression, result: Value
 ) -> None:
     """``x.detach_()``, ``x.index_add_(0, i, y)``: from here on the name means the result."""
+    if isinstance(method.receiver, Unknown) and method.receiver.plain and method.name == "requires_grad_":
+        if isinstance(place, cst.Name):
+            it.bind(place.value, stopping.wanting(method.receiver))
     if not isinstance(method.receiver, (Leaf, Flow)) or not method.name.endswith("_"):
         return
     if method.name == "detach_" or _made_leaf(method, result):
         if isinstance(place, cst.Name):
             it.bind(place.value, result)
+    elif method.name == "requires_grad_" and isinstance(place, cst.Name):
+        it.bind(place.value, stopping.wanting(method.receiver))
     elif method.name not in tensor_calls.INITIALISERS and not method.name.endswith("__"):
         assignment.write_into(it, method.receiver, arguments.all_values(), place)
 
@@ -427,6 +439,8 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
     if is_harmless(name):
         for value in arguments.all_values():
             gradients.function_given(it, value)
+        if name.startswith(_DATA_PREFIXES):
+            return stopping.data()
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
         )
@@ -434,11 +448,18 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
     return _made(it, result, arguments, node) if name in _FACTORIES else result
 
 
-def non_differentiable(it: Interpreter, values: Iterable[Value], node: cst.CSTNode) -> Value:
-    """A result that carries no gradient because the operation has none."""
-    deps, cuts, _ = expressions.sources(it, values)
-    here = Cut("non-differentiable", it.site(node), "")
-    return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
+def non_differentiable(
+    it: Interpreter,
+    values: Iterable[Value],
+    node: cst.CSTNode,
+    name: str = "",
+    kind: str = "non-differentiable",
+) -> Value:
+    """A result that carries no gradient because the operation, called ``name``, has none."""
+    given = list(values)
+    if it.no_grad:
+        return expressions.flow(it, given)
+    return stopping.stopped(it, given, Cut(kind, it.site(node), stopping.told(it, node, name)))
 
 
 # -- methods ---------------------------------------------------------------------------------------------------------
@@ -462,6 +483,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         return functions.invoke(it, function, arguments, receiver)
     if isinstance(receiver, (Leaf, Flow)):
         return tensor_calls.call_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, expressions.GradMode):
+        return contexts.call_grad_mode(it, receiver, method.name, node)
     if isinstance(receiver, Instance):
         return _call_instance_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Optimizer):
@@ -532,6 +555,10 @@ def _call_on_unknown(
     if name == "backward":
         tensor_calls.record_backward(it, receiver, node)
         return idle.none_of(it.site(node), "backward")
+    if name in tensor_ops.SHAPE_METHODS:
+        return stopping.data()
+    if name in tensor_ops.UNMISTAKABLE_METHODS and isinstance(receiver, Unknown):
+        return non_differentiable(it, [receiver, *values], node, f".{name}")
     if name in tensor_ops.DETACHING_METHODS and isinstance(receiver, Unknown) and not it.unknown_grad_mode:
         return expressions.cut(it, receiver, Cut("detach", it.site(node), f".{name}()"))
     taken = keras_models.of_gradients(it, arguments, name, node)
@@ -547,6 +574,8 @@ def _call_on_unknown(
             it, [receiver, *(v for v in values if not isinstance(v, (Instance, Optimizer)))]
         )
     escape(it, values)
+    if name != "requires_grad_" and stopping.all_want_none([receiver, *values]):
+        return stopping.data([receiver, *values])
     return expressions.opaque(it, [receiver, *values])
 
 

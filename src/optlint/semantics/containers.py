@@ -121,9 +121,11 @@ def get_item(it: Interpreter, container: Value, key: Value) -> Value:
     if isinstance(container, Leaf):
         return inside(container)
     if isinstance(container, Flow):
-        return Flow(container.deps, container.cuts, container.alias, container.in_graph, container.origin)
+        return container
     if isinstance(container, Unknown):
-        return Unknown(container.taint, container.cuts)
+        named = isinstance(key, Const) and isinstance(key.value, str)  # others may have put something there
+        plain = container.plain and not named
+        return Unknown(container.taint, container.cuts, plain=plain, stop=container.stop)
     if isinstance(container, Symbolic):
         return container
     return UNKNOWN

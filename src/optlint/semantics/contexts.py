@@ -20,12 +20,14 @@ from optlint.semantics import (
     gradients,
     identity,
     iteration,
+    stopping,
     truth,
 )
 from optlint.semantics.values import (
     NONE,
     UNKNOWN,
     Arguments,
+    Choice,
     Device,
     Function,
     Instance,
@@ -91,6 +93,7 @@ def follow(it: Interpreter, items: Sequence[cst.WithItem], body: Body, code: str
     if pending.went_on is not None:
         return pending.went_on
     _doubt(it, attributes.user_method(value, "__exit__") if isinstance(value, Instance) else None, leaves)
+    restore_mode = stopping.keep_mode(it)
     entered, leave = _enter(it, value, item.item)
     try:
         live = inner(entered)
@@ -98,6 +101,8 @@ def follow(it: Interpreter, items: Sequence[cst.WithItem], body: Body, code: str
         leave()
     if live and isinstance(value, Instance):
         _exit(it, value)
+    if isinstance(value, Instance):
+        restore_mode()  # one that turns gradients off turns them on again
     return live
 
 
@@ -122,7 +127,11 @@ def _doubt(it: Interpreter, method: Function | None, leaves: bool) -> None:
 def _enter(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, Callable[[], None]]:
     """Enter one item: what ``as`` binds, and what to do on leaving, however that comes about."""
     if isinstance(value, expressions.GradMode):
-        return NONE, expressions.set_grad_mode(it, value.enabled, it.site(node))
+        return NONE, stopping.set_mode(it, value.enabled, stopping.turned_off(it, it.site(node), value.name))
+    if isinstance(value, Choice) and any(
+        isinstance(option, expressions.GradMode) for option in value.options
+    ):
+        return NONE, stopping.set_mode(it, None, None)
     if isinstance(value, Device) and value.names == ("meta",):
         return value, identity.made_on_meta(it)
     if isinstance(value, Instance):
@@ -136,6 +145,22 @@ def _enter(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, Cal
 
 def _nothing() -> None:
     return None
+
+
+def switch_grad_mode(it: Interpreter, mode: expressions.GradMode, node: cst.CSTNode) -> None:
+    """``torch.set_grad_enabled(…)`` as a statement: it holds for all that follows."""
+    if mode.name.endswith("set_grad_enabled"):
+        enabled = None if it.conditional else mode.enabled
+        stopping.set_mode(it, enabled, stopping.turned_off(it, it.site(node), mode.name))
+
+
+def call_grad_mode(it: Interpreter, mode: expressions.GradMode, method: str, node: cst.CSTNode) -> Value:
+    """``torch.no_grad().__enter__()``: it holds until somebody leaves it."""
+    entered = method == "__enter__"
+    if entered or method == "__exit__":
+        enabled = None if it.conditional else mode.enabled if entered else True
+        stopping.set_mode(it, enabled, stopping.turned_off(it, it.site(node), mode.name))
+    return UNKNOWN
 
 
 def _exit(it: Interpreter, value: Instance) -> None:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics.progress import Progress
 from optlint.semantics.site import Site
-from optlint.semantics.values import Cut, Flow, Function, Groups, Instance, Leaf, OneShot, Optimizer, Value
+from optlint.semantics.values import (
+    UNKNOWN,
+    Cut,
+    Flow,
+    Function,
+    Groups,
+    Instance,
+    Leaf,
+    OneShot,
+    Optimizer,
+    Value,
+)
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Round
@@ -165,6 +176,9 @@ class Backward(Event):
     cuts: frozenset[tuple[Leaf, Cut]]
     known: bool = False
     branches: tuple[object, ...] = ()
+    #: The number itself, and whether an error here is expected.
+    value: Value = UNKNOWN
+    guarded: bool = False
 
 
 @dataclass(frozen=True)

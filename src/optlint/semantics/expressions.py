@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -21,6 +21,7 @@ from optlint.semantics import (
     modules,
     reading,
     repetition,
+    stopping,
     truth,
     walking,
 )
@@ -159,11 +160,12 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     """The number computed from ``values``, under the present gradient mode."""
     deps, cuts, opaque = sources(it, values)
     it.heap.work += (len(deps) + len(cuts)) // LEAVES_OF_A_PART
+    plain = stopping.all_want_none(values)
+    stop = stopping.stop_of(values)
     if it.unknown_grad_mode:
-        return Unknown(frozenset(deps), frozenset(cuts))
+        return Unknown(frozenset(deps), frozenset(cuts), plain=plain, stop=stop)
     if it.no_grad:
-        here = Cut("no_grad", it.no_grad[-1], "no_grad", it.steps)
-        return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
+        return stopping.stopped(it, list(values), it.no_grad[-1].cut(it))
     _note_used(it, values)
     if opaque:
         return Unknown(frozenset(deps), frozenset(cuts))
@@ -172,7 +174,7 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
         if all(value.slots.get("#on_cpu") for value in values if isinstance(value, Leaf)):
             weight.slots["#on_cpu"] = True
         return weight
-    return Flow(frozenset(deps), frozenset(cuts))
+    return Flow(frozenset(deps), frozenset(cuts), plain=plain, stop=stop)
 
 
 def _note_used(it: Interpreter, values: Iterable[Value]) -> None:
@@ -188,7 +190,7 @@ def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, opera
     if not isinstance(result, Flow):
         return result
     origin = Origin(it.site(node), operation, earlier=_operations(values))
-    return Flow(result.deps, result.cuts, result.alias, _joins_graph(it, values), origin)
+    return replace(result, in_graph=_joins_graph(it, values), origin=origin)
 
 
 #: Operations in a row that are remembered.
@@ -239,11 +241,8 @@ def _makes_a_weight(it: Interpreter, values: Sequence[Value]) -> bool:
 
 def cut(it: Interpreter, value: Value, where: Cut) -> Value:
     """The number without its gradient; what it was cut from is remembered."""
-    deps, cuts, _ = sources(it, [value])
-    where = Cut(where.kind, where.site, where.text, it.steps)
-    cuts |= {(leaf, where) for leaf in deps}
     alias = value if isinstance(value, Leaf) else value.alias if isinstance(value, Flow) else None
-    return Flow(frozenset(), frozenset(cuts), alias)
+    return replace(stopping.stopped(it, [value], where), alias=alias)
 
 
 def detached(it: Interpreter, value: Value, where: Cut) -> Value:
@@ -252,7 +251,7 @@ def detached(it: Interpreter, value: Value, where: Cut) -> Value:
     if not isinstance(result, Flow):
         return result
     origin = Origin(where.site, where.text, earlier=_operations([value]))
-    return Flow(result.deps, result.cuts, result.alias, False, origin)
+    return replace(result, in_graph=False, origin=origin)
 
 
 def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
@@ -263,8 +262,9 @@ def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
         leaves |= {leaf for leaf in modules.reachable_leaves(it, value) if leaf.requires_grad is not False}
         cuts |= sources(it, [value])[1] if not isinstance(value, Instance) else set()
     if it.no_grad and not it.unknown_grad_mode:
-        here = Cut("no_grad", it.no_grad[-1], "no_grad", it.steps)
-        return Unknown(frozenset(), frozenset(cuts | {(leaf, here) for leaf in leaves}))
+        here = it.no_grad[-1].cut(it)
+        without = stopping.hardened(cuts, here) | {(leaf, here) for leaf in leaves}
+        return Unknown(frozenset(), without, plain=True, stop=here)
     return Unknown(frozenset(leaves), frozenset(cuts))
 
 
@@ -323,28 +323,6 @@ def _own_operator(it: Interpreter, values: Sequence[Value], operator: type) -> V
             if method is not None:
                 return functions.invoke(it, method, Arguments(tuple(others)), value)
     return opaque(it, values)
-
-
-# -- contexts --------------------------------------------------------------------------------------------------------
-
-
-def set_grad_mode(it: Interpreter, enabled: bool | None, site: Site) -> Callable[[], None]:
-    """Turn gradients on (True), off (False) or into "not known" (None); the result restores the former mode."""
-    saved_sites, saved_unknown = list(it.no_grad), it.unknown_grad_mode
-    if enabled is None:
-        it.unknown_grad_mode += 1
-    else:
-        it.unknown_grad_mode = 0
-        if enabled:
-            it.no_grad.clear()
-        else:
-            it.no_grad.append(site)
-
-    def restore() -> None:
-        it.no_grad[:] = saved_sites
-        it.unknown_grad_mode = saved_unknown
-
-    return restore
 
 
 # -- expressions -----------------------------------------------------------------------------------------------------
@@ -768,7 +746,7 @@ def _comparison(it: Interpreter, node: cst.Comparison) -> Value:
     if outcome is not None:
         return Const(outcome)
     if any(isinstance(value, (Flow, Leaf)) for value in values):
-        return calls.non_differentiable(it, values, node)
+        return calls.non_differentiable(it, values, node, "the comparison")
     return UNKNOWN
 
 

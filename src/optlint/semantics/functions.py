@@ -17,6 +17,7 @@ from optlint.semantics import (
     forwards,
     identity,
     loading,
+    stopping,
 )
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Exits, Frame
@@ -205,9 +206,7 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     bind_arguments(it, function, arguments, variables, receiver)
     if function.name == "__init__":
         constructors.entered(it, function, receiver or next(iter(arguments.positional), None))
-    with_no_grad = _grad_decorator(function)
-    if with_no_grad is not None:
-        it.no_grad.append(with_no_grad)
+    leave_mode = _enter_grad_mode(it, function)
     it.frames.append(frame)
     loops_condition, reader = it.conditional, it.reader
     if it.pending is not None and reader is not None:
@@ -221,8 +220,8 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     finally:
         it.conditional, it.reader = loops_condition, reader
         it.frames.pop()
-        if with_no_grad is not None:
-            it.no_grad.pop()
+        if leave_mode is not None:
+            leave_mode()
 
 
 def handed_modules(it: Interpreter) -> tuple[Site, Site] | None:
@@ -325,14 +324,20 @@ def _constant(items: Items) -> Callable[[], Items]:
     return lambda: items
 
 
-def _grad_decorator(function: Function) -> Site | None:
+def _enter_grad_mode(it: Interpreter, function: Function) -> Callable[[], None] | None:
+    """Turn gradients on or off as its decorators say (the innermost counts); None when they say nothing."""
+    leave: Callable[[], None] | None = None
     for decorator in function.decorators:
-        name = decorator.name if isinstance(decorator, External) else None
         if isinstance(decorator, expressions.GradMode):
-            name = decorator.name if decorator.enabled is False else None
-        if name in tensor_ops.NO_GRAD_CONTEXTS:
-            return function.slots.get("#no_grad") or function.site
-    return None
+            name, enabled = decorator.name, decorator.enabled
+        elif isinstance(decorator, External) and decorator.name in tensor_ops.NO_GRAD_CONTEXTS:
+            name, enabled = decorator.name, False
+        else:
+            continue
+        site = function.slots.get("#no_grad") or it.site_of(function)
+        undo = stopping.set_mode(it, enabled, stopping.turned_off(it, site, name))
+        leave = leave or undo
+    return leave
 
 
 def bind_arguments(

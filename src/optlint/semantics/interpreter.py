@@ -26,6 +26,7 @@ from optlint.semantics import (
     loading,
     missed_flags,
     modules,
+    stopping,
     truth,
 )
 from optlint.semantics.events import Event, HandUpdated
@@ -84,7 +85,8 @@ class Interpreter:
         self.max_steps = MAX_STEPS
         #: Steps of all modules that were imported.
         self.loading_steps = 0
-        self.no_grad: list[Site] = []
+        #: What has turned gradients off, the last one counts.
+        self.no_grad: list[stopping.Off] = []
         self.unknown_grad_mode = 0
         #: Enclosing loops whose rounds are not all run: a counter in them has any value.
         self.unknown_rounds = 0
@@ -272,6 +274,8 @@ class Interpreter:
             idle.named(self, named, node.value)
         else:
             value = expressions.evaluate(self, node.value)
+            if isinstance(value, expressions.GradMode):
+                contexts.switch_grad_mode(self, value, node.value)
         missed_flags.stated(self, node.value)
         return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
 

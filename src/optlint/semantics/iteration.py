@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optlint.semantics import enumerations, modules, reading, unseen_parts
@@ -56,7 +57,7 @@ def make_range(bounds: Sequence[Value]) -> Range:
             known = range(0)
         if len(known) <= MAX_RANGE:
             return Range("range", Items(tuple(Const(n) for n in known)))
-    return Range("range", Items((UNKNOWN,) * UNKNOWN_ROUNDS, many=True))
+    return Range("range", Items((Unknown(plain=True),) * UNKNOWN_ROUNDS, many=True))
 
 
 def take(it: Interpreter, value: Value) -> Items:
@@ -133,8 +134,8 @@ def _key(key: object) -> Value:
 
 def _element_of(value: Flow | Unknown) -> Value:
     if isinstance(value, Flow):
-        return Flow(value.deps, value.cuts, None, value.in_graph, value.origin)
-    return Unknown(value.taint, value.cuts)
+        return replace(value, alias=None)
+    return Unknown(value.taint, value.cuts, plain=value.plain, stop=value.stop)
 
 
 def _row(it: Interpreter, leaf: Leaf) -> Flow | Unknown:

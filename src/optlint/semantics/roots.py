@@ -43,7 +43,7 @@ MAX_SIDE_STEPS = 20_000
 #: A function or class without any of these words cannot hold what the rules look for.
 _RELEVANT = re.compile(
     r"optim|Adam|SGD|RMSprop|LBFGS|trainable|requires_grad|Variable\(|detach|\.data\b|no_grad|inference_mode"
-    r"|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning|kbit_training"
+    r"|set_grad_enabled|backward\(|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning|kbit_training"
 )
 
 _TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
@@ -190,6 +190,8 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
             it.entry += 1
             it.record(MethodBegan(it.site_of(method), False))
             gradients.entered(it)
+            it.no_grad.clear()  # another method may have turned gradients off for all that follows there
+            it.unknown_grad_mode = 0
             result = _call_unknown(it, method, receiver)
             if isinstance(receiver, Instance):
                 _given_out(it, result, method)

@@ -49,13 +49,19 @@ ABSENT = _Absent()
 
 @dataclass(frozen=True)
 class Cut:
-    """A place where gradient stops. ``kind``: detach, no_grad, or non-differentiable."""
+    """A place where gradient stops. ``text``: the operation, as a message names it.
+
+    ``kind``: ``detach``; ``no_grad``; ``non-differentiable`` (an operation without gradient: its result is no part of
+    the graph); ``cast`` (to integers or booleans: the same); or ``zero-gradient`` (part of the graph, but all zeros).
+    """
 
     kind: str
     site: Site
     text: str
     #: When it was made: later cuts lie nearer to the loss.
     order: int = field(default=0, compare=False)
+    #: The conditions of unknown outcome under which gradients were turned off.
+    branches: tuple[object, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,9 @@ class Flow(Value):
     #: It is a tensor of the graph, so no leaf (True); a tensor that wants no gradient (False); or not known (None).
     in_graph: bool | None = None
     origin: Origin | None = field(default=None, compare=False)
+    #: It certainly wants no gradient, and what stopped it, if anything did.
+    plain: bool = False
+    stop: Cut | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,9 @@ class Unknown(Value):
     cuts: frozenset[tuple[Leaf, Cut]] = frozenset()
     #: It is certainly a module: a part of a library's model.
     module: bool = field(default=False, compare=False)
+    #: It certainly wants no gradient (data), and what stopped it, if anything did.
+    plain: bool = False
+    stop: Cut | None = field(default=None, compare=False)
 
 
 UNKNOWN = Unknown()
@@ -625,15 +637,18 @@ def _join_numbers(found: list[Value]) -> Value | None:
         return None
     cuts = frozenset(cut for v in present if isinstance(v, (Flow, Unknown)) for cut in v.cuts)
     deps = frozenset(leaf for v in present for leaf in reaching_leaves(v))
+    numbers = [value for value in present if isinstance(value, (Flow, Unknown))]
+    plain = all(value.plain for value in numbers)
+    stop = max((v.stop for v in numbers if v.stop is not None), key=lambda stop: stop.order, default=None)
     if any(isinstance(value, Unknown) for value in present):
-        return Unknown(deps, cuts)
+        return Unknown(deps, cuts, plain=plain, stop=stop)
     if any(isinstance(value, Const) for value in present):
         return None
     in_graph = {value.in_graph if isinstance(value, Flow) else None for value in found}
     if len(in_graph) == 1:
         first = next(value for value in found if isinstance(value, Flow))
-        return Flow(deps, cuts, None, first.in_graph, first.origin)
-    return Flow(deps, cuts)
+        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop)
+    return Flow(deps, cuts, plain=plain, stop=stop)
 
 
 def reaching_leaves(value: Value) -> frozenset[Leaf]:

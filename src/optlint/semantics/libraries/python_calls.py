@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -15,6 +16,7 @@ from optlint.semantics import (
     iteration,
     modules,
     reading,
+    stopping,
     truth,
     unseen_parts,
 )
@@ -86,9 +88,8 @@ def _of_numbers(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
     """``math.exp(x)``: a tensor is turned into a plain number first."""
     deps, cuts, _ = expressions.sources(it, arguments.all_values())
     if not deps and not cuts:
-        return UNKNOWN
-    here = Cut("detach", it.site(node), f"{name}(…)", it.steps)
-    return Flow(frozenset(), frozenset(cuts | {(leaf, here) for leaf in deps}))
+        return stopping.data()
+    return stopping.stopped(it, list(arguments.all_values()), Cut("detach", it.site(node), f"{name}(…)"))
 
 
 _CONSUMING = frozenset({"builtins.min", "builtins.max"})
@@ -178,7 +179,7 @@ def _len(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
         items = modules.iterate(it, value)
         if items is not None and not items.open and not items.many:
             return Const(len(items.values))
-    return UNKNOWN
+    return stopping.data()
 
 
 def _enumerate(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -190,7 +191,7 @@ def _enumerate(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Valu
         first = start.value if isinstance(start, Const) and isinstance(start.value, int) else None
         known = first is not None and not items.many and not items.open
         values = tuple(
-            _pair(Const((first or 0) + i) if known else UNKNOWN, value)
+            _pair(Const((first or 0) + i) if known else stopping.data(), value)
             for i, value in enumerate(items.values)
         )
         return Items(values, items.open, items.many)
@@ -345,7 +346,7 @@ def next_of(it: Interpreter, source: Value, default: Value = UNKNOWN) -> Value:
     if not isinstance(source, OneShot):
         if reading.one_shot(source) is not None:
             iteration.begun(it, source)
-        return expressions.opaque(it, [source])
+        return stopping.data([source]) if stopping.wants_none(source) else expressions.opaque(it, [source])
     items = reading.first_of(it, source)
     if items is None:
         return default
@@ -376,7 +377,7 @@ def _sum(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
             values.extend(inner.values)
             more, many = more or inner.open, many or inner.many
         return Container("list", Items(tuple(values), more, many), it.site(node))
-    return expressions.flow(it, items.values)
+    return expressions.flow(it, [*items.values, UNKNOWN] if items.open and not items.many else items.values)
 
 
 def _any_all(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -736,7 +737,7 @@ def _number(kind: type[int] | type[float]) -> Handler:
                 return UNKNOWN
         if isinstance(value, (Flow, Leaf)):
             return expressions.cut(it, value, Cut("detach", it.site(node), "float()"))
-        return UNKNOWN
+        return stopping.data()
 
     return handler
 
@@ -818,7 +819,7 @@ def copied(value: Value, memo: dict[int, Value]) -> Value:
     if isinstance(value, OneShot):
         return UNKNOWN
     if isinstance(value, Flow):
-        return Flow(value.deps, value.cuts, None, value.in_graph, value.origin)
+        return replace(value, alias=None)
     if isinstance(value, Symbolic):
         layers = tuple(
             layer for layer in (copied(v, memo) for v in value.layers) if isinstance(layer, Instance)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, forwards, gradients, idle
+from optlint.semantics import events, expressions, forwards, gradients, idle, stopping
 from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
     NONE,
-    UNKNOWN,
     Arguments,
     Choice,
     Const,
@@ -89,9 +89,10 @@ def call_method(
     if name in tensor_ops.SHAPE_METHODS:
         return _shape(owner, name)
     if name in _SAMPLES or name in tensor_ops.NON_DIFFERENTIABLE_METHODS:
-        return _without_gradient(it, values, node)
+        kind = "cast" if name in tensor_ops.CASTS else "non-differentiable"
+        return _without_gradient(it, values, node, name, kind)
     if name in tensor_ops.ZERO_GRADIENT_METHODS:
-        return _without_gradient(it, values, node)
+        return stopping.zeroed(it, values, node, stopping.told(it, node, f".{name}"))
     if name == "retain_grad" or name.startswith("register_"):
         for hook in arguments.positional:
             gradients.function_given(it, hook)
@@ -118,7 +119,7 @@ def _detached(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.CSTNode)
     result = expressions.cut(it, owner, where)
     if not isinstance(result, Flow):
         return result
-    return Flow(result.deps, result.cuts, result.alias, None, Origin(where.site, where.text))
+    return replace(result, in_graph=None, origin=Origin(where.site, where.text))
 
 
 def _marked(it: Interpreter, tensor: Leaf | Flow, name: str, node: cst.CSTNode) -> None:
@@ -127,16 +128,16 @@ def _marked(it: Interpreter, tensor: Leaf | Flow, name: str, node: cst.CSTNode) 
         it.record(events.TensorMarked(it.site(node), bool(it.conditional), tensor, name))
 
 
-def _without_gradient(it: Interpreter, values: list[Value], node: cst.CSTNode) -> Value:
+def _without_gradient(it: Interpreter, values: list[Value], node: cst.CSTNode, name: str, kind: str) -> Value:
     from optlint.semantics import calls
 
-    return calls.non_differentiable(it, values, node)
+    return calls.non_differentiable(it, values, node, f".{name}", kind)
 
 
 def _shape(owner: Leaf | Flow, name: str) -> Value:
     if name in ("dim", "ndimension") and isinstance(owner, Leaf) and owner.ndim is not None:
         return Const(owner.ndim)
-    return UNKNOWN
+    return stopping.data()
 
 
 def _moved(it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -149,7 +150,7 @@ def _moved(it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments,
         if not isinstance(moved, Flow):
             return moved
         in_graph = False if it.no_grad else owner.in_graph
-        return Flow(moved.deps, moved.cuts, moved.alias, in_graph, owner.origin)
+        return replace(moved, in_graph=in_graph, origin=owner.origin)
     if owner.requires_grad is False and not owner.is_parameter:
         tensor_moves.note_moved(it, owner, name)
         return owner
@@ -157,7 +158,7 @@ def _moved(it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments,
     result = expressions.result_of(it, [owner], node, tensor_moves.told(name, arguments))
     if isinstance(result, Flow) and result.origin is not None:
         origin = Origin(result.origin.site, result.origin.operation, moves)
-        result = Flow(result.deps, result.cuts, result.alias, result.in_graph, origin)
+        result = replace(result, origin=origin)
     return Choice((owner, result))
 
 
@@ -174,7 +175,7 @@ def _in_place(
             forwards.note_written(it, owner, f".{name}(…)" if len(values) > 1 else f".{name}()", node)
         return owner
     result = expressions.flow(it, values)
-    return Flow(result.deps, result.cuts, owner.alias) if isinstance(result, Flow) else result
+    return replace(result, alias=owner.alias) if isinstance(result, Flow) else result
 
 
 def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, node: cst.CSTNode) -> Value:
@@ -221,5 +222,9 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
     known = isinstance(value, (Flow, Leaf))
     maybe, without = frozenset(deps), frozenset(cuts)
     branches = tuple(it.branches)
-    it.record(events.Backward(it.site(node), bool(it.conditional), certain, maybe, without, known, branches))
+    guarded = it.catching > 0
+    site = it.site(node)
+    it.record(
+        events.Backward(site, bool(it.conditional), certain, maybe, without, known, branches, value, guarded)
+    )
     gradients.filled(it, frozenset(deps), not deps and not cuts, it.site(node))

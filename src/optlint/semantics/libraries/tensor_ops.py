@@ -81,10 +81,13 @@ _WITHOUT_GRADIENT: Final = frozenset(
 )
 
 #: Casts to a type that can carry no gradient.
-_CASTS: Final = frozenset({"bool", "byte", "char", "int", "long", "short"})
+CASTS: Final = frozenset({"bool", "byte", "char", "int", "long", "short"})
+
+#: Names that only tensors and arrays have.
+UNMISTAKABLE_METHODS: Final = frozenset({"argmax", "argmin", "argsort", "isnan", "isinf", "multinomial"})
 
 #: The result is no part of the graph (no ``grad_fn``): a loss of nothing else raises in ``backward()``.
-NON_DIFFERENTIABLE_METHODS: Final = _COMPARISONS | _WITHOUT_GRADIENT | _CASTS
+NON_DIFFERENTIABLE_METHODS: Final = _COMPARISONS | _WITHOUT_GRADIENT | CASTS
 NON_DIFFERENTIABLE_FUNCTIONS: Final = _qualified(_COMPARISONS | _WITHOUT_GRADIENT) | {
     "torch.bucketize",
     "torch.isin",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, forwards, identity, iteration
+from optlint.semantics import events, expressions, forwards, identity, iteration, stopping
 from optlint.semantics.libraries import (
     misused_values,
     optimizers,
@@ -166,8 +167,10 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
             if isinstance(value, Leaf):
                 it.record_hand_update(value, node)
         return NONE
-    if name in tensor_ops.NON_DIFFERENTIABLE_FUNCTIONS or name in tensor_ops.ZERO_GRADIENT_FUNCTIONS:
-        return calls.non_differentiable(it, values, node)
+    if name in tensor_ops.NON_DIFFERENTIABLE_FUNCTIONS:
+        return calls.non_differentiable(it, values, node, name.rsplit(".", 1)[-1])
+    if name in tensor_ops.ZERO_GRADIENT_FUNCTIONS:
+        return stopping.zeroed(it, list(values), node, stopping.told(it, node, name.rsplit(".", 1)[-1]))
     if name == "torch.device":
         return Device(names=tensor_moves.device_names(arguments.get(0, "device") or UNKNOWN))
     if calls.is_harmless(name) or name.startswith(("torch.load", "torch.utils.data")):
@@ -205,13 +208,15 @@ def _leaves_among(values: Sequence[Value]) -> list[Leaf]:
 def _rewrapped(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
     """``torch.tensor(x)``, ``Variable(x)``: new tensors that no gradient leaves."""
     data = arguments.get(0, "data") or UNKNOWN
-    deps, cuts, _ = expressions.sources(it, [data])
-    where = Cut("detach", it.site(node), name.rsplit(".", 1)[-1] + "(…)")
-    cuts |= {(leaf, where) for leaf in deps}
+    deps, earlier, _ = expressions.sources(it, [data])
+    where = Cut("detach", it.site(node), name.rsplit(".", 1)[-1] + "(…)", it.steps)
+    cuts = stopping.hardened(earlier, where) | {(leaf, where) for leaf in deps}
     if cuts:
         wanted = _wanted(name, arguments)
-        in_graph = False if wanted is False else None
-        return Flow(frozenset(), frozenset(cuts), None, in_graph, Origin(where.site, where.text))
+        in_graph, stop = False if wanted is False else None, stopping.stop_of([data])
+        stop = stop if stopping.wants_none(data) else replace(where, order=it.steps)
+        origin = Origin(where.site, where.text)
+        return Flow(frozenset(), frozenset(cuts), None, in_graph, origin, wanted is False, stop)
     return _fresh(it, name, arguments, node)
 
 

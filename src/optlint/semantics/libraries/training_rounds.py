@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import functions, gradients
+from optlint.semantics import functions, gradients, stopping
 from optlint.semantics.frame import Exits, Loop
 from optlint.semantics.libraries import torch_optimizers
 from optlint.semantics.values import Arguments, Function, Optimizer, Value
@@ -38,9 +38,11 @@ def hook(it: Interpreter, method: Function, arguments: Arguments, receiver: Valu
     """The framework calls a function of the user's: no statement of the program does."""
     frame = it.frame
     saved, frame.statement = frame.statement, None
+    restore_mode = stopping.keep_mode(it)  # the framework has its own idea of when gradients are on
     try:
         return functions.invoke(it, method, arguments, receiver)
     finally:
+        restore_mode()
         frame.statement = saved
 
 

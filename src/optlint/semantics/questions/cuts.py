@@ -1,4 +1,4 @@
-"""Places that cut parameters off from every loss (OPT401).
+"""Places that cut parameters off from every loss (OPT401, OPT402, OPT403).
 
 Everything here needs evidence; a doubt is an empty answer.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics import expressions, modules
 from optlint.semantics.events import MethodNamed, Stepped
+from optlint.semantics.questions.fruitless import fruitless
 from optlint.semantics.questions.participation import deps, trains
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -31,20 +32,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CutOff:
-    """A place that cuts parameters off from every loss."""
+    """A place that cuts parameters off from every loss.
+
+    ``kind``: that of the cut; ``whole``: the number that the backward pass (``backward``) begins with is cut off from
+    everything that any optimizer holds.
+    """
 
     site: Site
     text: str
     names: tuple[str, ...]
     models: tuple[str, ...]
     optimizers: tuple[Site, ...]
+    kind: str = "detach"
+    whole: bool = False
+    backward: Site | None = None
 
 
 def cut_off(run: Run) -> Iterator[CutOff]:
     """Places that leave parameters without any gradient."""
     if not run.complete:
         return
-    left_to_others = _without_backward(run)
+    left_to_others = _without_backward(run).union(*(fact.leaves for fact in run.ask(fruitless)))
     grouped: dict[Site, tuple[Cut, dict[str, None], dict[str, None], set[Leaf]]] = {}
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#pretrained") or model.slots.get("#copied"):
@@ -62,7 +70,11 @@ def cut_off(run: Run) -> Iterator[CutOff]:
                 leaves.add(entry.leaf)
     for site, (cut, names, owners, leaves) in grouped.items():
         optimizers = tuple(built.site for built in run.holders(leaves))
-        yield CutOff(site, _cut_text(cut), tuple(names), tuple(owners), optimizers)
+        passes = [event for event in run.backwards if any(other == cut for _, other in event.cuts)]
+        whole = bool(passes) and all(event.known and not event.maybe & run.held for event in passes)
+        backward = passes[0].site if passes else None
+        text = f"`{cut.text}`"
+        yield CutOff(site, text, tuple(names), tuple(owners), optimizers, cut.kind, whole, backward)
 
 
 def _without_backward(run: Run) -> frozenset[Leaf]:
@@ -82,10 +94,6 @@ def _without_backward(run: Run) -> frozenset[Leaf]:
 def _told(run: Run, model: Instance) -> str:
     """How a message names a model: its class, or for a library's the user's variable."""
     return run.class_name(model) if run.is_users(model) else run.name_of(model) or run.class_name(model)
-
-
-def _cut_text(cut: Cut) -> str:
-    return "`torch.no_grad()`" if cut.kind == "no_grad" else f"`{cut.text}`"
 
 
 def _only_cuts(run: Run, model: Instance, leaf: Leaf, name: str) -> Cut | None:
@@ -134,5 +142,4 @@ def kept(run: Run) -> frozenset[Leaf]:
 
 def _chosen(run: Run, leaf: Leaf, cuts: list[Cut]) -> Cut | None:
     """The cut to name: the one made last among those on the way."""
-    usable = [cut for cut in cuts if cut.kind in ("detach", "no_grad")]
-    return max(usable, key=lambda cut: (cut.order, cut.site.path, cut.site.span())) if usable else None
+    return max(cuts, key=lambda cut: (cut.order, cut.site.path, cut.site.span()), default=None)
