@@ -78,10 +78,19 @@ def _fact(run: Run, event: Backward) -> Fruitless | None:
     if not isinstance(value, (Flow, Unknown)) or not stopping.wants_none(value):
         return None
     cut = explaining_cut(run, value)
-    if cut is None:
+    if cut is None or _cut_on_purpose(run, value, cut):
         return None
     kind = "non-differentiable" if cut.kind == "cast" else cut.kind
     return _made(run, event, kind, cut, _sources(value), None, True)
+
+
+def _cut_on_purpose(run: Run, value: Value, cut: Cut) -> bool:
+    """Whether what was cut is trained by another pass, so that something else keeps this one from reaching anything."""
+    from optlint.semantics.questions.frozen import everything_frozen
+
+    trained = frozenset(leaf for leaf in _sources(value) if leaf in run.held)
+    elsewhere = bool(trained) and trained <= run.reached
+    return elsewhere and (cut.kind == "detach" or bool(run.ask(everything_frozen)))
 
 
 def _made(
