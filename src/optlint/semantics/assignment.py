@@ -21,6 +21,7 @@ from optlint.semantics.values import (
     Instance,
     Leaf,
     OneShot,
+    Optimizer,
     Unknown,
     UnseenIterator,
     Value,
@@ -36,7 +37,7 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
     """Bind ``target`` to ``value``."""
     if isinstance(value, UnseenIterator) and value.state is not None and "#variable" not in value.state.slots:
         _name(it, target, value.state)
-    if isinstance(value, (Instance, OneShot)) and "#variable" not in value.slots:
+    if isinstance(value, (Instance, OneShot, Optimizer)) and "#variable" not in value.slots:
         _name(it, target, value)
     if isinstance(target, cst.Name):
         it.bind(target.value, value)
@@ -57,7 +58,7 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
         assign(it, target.value, value)
 
 
-def _name(it: Interpreter, target: cst.BaseExpression, value: Instance | OneShot) -> None:
+def _name(it: Interpreter, target: cst.BaseExpression, value: Instance | OneShot | Optimizer) -> None:
     """Remember the first name that the program gives to an object, for messages."""
     if isinstance(target, cst.Name):
         value.slots["#variable"] = target.value

@@ -110,10 +110,16 @@ class OptimizerStepped(Event):
 
 @dataclass(frozen=True)
 class Stepped(Event):
-    """A step of an optimizer, or of something from outside that may be one; ``before``: its gradients until then."""
+    """A step of an optimizer, or of something from outside that may be one; ``before``: its gradients until then.
+
+    ``others``: the other optimizers, with theirs; ``asked_at``: the statement that called the function it stands in.
+    """
 
     subject: Subject
     before: Gradients
+    others: tuple[tuple[Optimizer, Gradients], ...] = ()
+    asked_at: Site | None = None
+    rounds: tuple[Round, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -268,10 +268,26 @@ def step(it: Interpreter, owner: Optimizer, node: cst.CSTNode) -> None:
     site = it.site(node)
     stepped = events.OptimizerStepped(site, bool(it.conditional), owner, all_frozen(owner), it.rounds())
     it.record(stepped)
-    it.record(events.Stepped(site, bool(it.conditional), owner, gradients.stepped(it, owner, site)))
+    _record_step(it, owner, site)
     if "#clears" in owner.slots:
         gradients.doubt(it, owner)
     _run_hooks(it, owner, "#after", node)
+
+
+def _record_step(it: Interpreter, subject: gradients.Subject, site: Site) -> None:
+    others = tuple((other, gradients.state(other)) for other in it.book.known if other is not subject)
+    before = gradients.stepped(it, subject, site)
+    doubt = bool(it.conditional)
+    it.record(events.Stepped(site, doubt, subject, before, others, _caller(it), it.rounds()))
+
+
+def _caller(it: Interpreter) -> Site | None:
+    """The statement that called the function which is followed now."""
+    if len(it.frames) < 2 or it.frames[-2].statement is None:
+        return None
+    outer = it.frames[-2]
+    statement = outer.statement
+    return None if statement is None else Site(outer.context.part, statement, statement)
 
 
 #: What writes into a tensor, and so perhaps into a gradient.
@@ -310,8 +326,7 @@ def call_unseen(
         stepped = values[0]
     subject = gradients.subject_of(it, stepped, site)
     if subject is not None and (stepped is not receiver or not values):
-        before = gradients.stepped(it, subject, site)
-        it.record(events.Stepped(site, bool(it.conditional), subject, before))
+        _record_step(it, subject, site)
     return None
 
 

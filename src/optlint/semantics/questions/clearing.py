@@ -44,15 +44,23 @@ class ClearedTooEarly:
 def never_cleared(run: Run) -> Iterator[NeverCleared]:
     """The backward passes whose gradients pile up, each once."""
     from optlint.semantics.questions.idle_methods import never_called
+    from optlint.semantics.questions.wrong_optimizer import wrong_steps
 
     if run.interpreter.book.out_of_hand:
         return
     seen: set[Site] = set()
     meant = never_called(run)
+    # A step of the wrong one uses what is left of its own last time.
+    wrong = {site for fact in run.ask(wrong_steps) for site in (fact.site, *fact.also)}
     named = [_receiver(run, event) for event in run.of(MethodNamed) if event.name == "zero_grad"]
     for event in run.of(Stepped):
         kinds = event.before.kinds
-        if DIRTY not in kinds or not is_optimizer(event.subject) or event.subject in named:
+        if (
+            DIRTY not in kinds
+            or event.site in wrong
+            or not is_optimizer(event.subject)
+            or event.subject in named
+        ):
             continue
         ever = id(event.subject) in run.interpreter.book.cleared
         if ever and not kinds <= _piling_up(event.subject):

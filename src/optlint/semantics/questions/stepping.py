@@ -14,6 +14,7 @@ from optlint.semantics.events import Backward, Cleared, MethodNamed, ModelCalled
 from optlint.semantics.gradients import CLEAR, FRESH, WIPED
 from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.questions.participation import deps
+from optlint.semantics.questions.wrong_optimizer import wrong_steps
 from optlint.semantics.site import Site
 from optlint.semantics.values import Leaf, Optimizer
 
@@ -80,6 +81,8 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
         return False
     if any(event.name == "backward" for event in run.of(MethodNamed)):
         return False  # named and not called: that is the mistake
+    if any(fact.other is subject for fact in run.ask(wrong_steps)):
+        return False  # there is one, for the parameters of another optimizer
     held = run.held_by(subject)
     if held & frozenset().union(*(event.maybe for event in run.backwards)):
         return False  # reached by a backward pass
@@ -117,6 +120,7 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
     stepped |= {
         id(event.receiver) for event in run.of(MethodNamed)
     }  # named and not called: that is the mistake
+    stepped |= {id(fact.subject) for fact in run.ask(wrong_steps)}
     cleared = {id(event.subject) for event in run.of(Cleared)}
     for built in run.of(OptimizerBuilt):
         optimizer = built.optimizer
