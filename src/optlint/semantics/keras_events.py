@@ -34,3 +34,22 @@ class TrainableIgnored(Event):
     by: str
     refused: bool = False
     inside: bool = False
+
+
+@dataclass(frozen=True)
+class FlagContradicted(Event):
+    """A model is trained by ``how``, and a flag of a container and those of the layers inside contradict each other.
+
+    ``kind``: ``skipped`` (setting a flag that was so already reaches nothing), ``outer`` (the model itself is frozen,
+    layers of it are released), ``nested`` (the same with a model inside it), ``leak`` (a composite layer is frozen
+    and what it holds is not). ``place``: the statement that has not the effect it looks to have; ``other``: the one
+    that it contradicts; ``owner``: whose flag it is; ``idle``: nothing at all trains.
+    """
+
+    model: Instance
+    how: str
+    kind: str
+    place: Site
+    other: Site | None
+    owner: Instance
+    idle: bool = False

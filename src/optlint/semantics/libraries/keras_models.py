@@ -132,8 +132,9 @@ def _make_layer(
     layer.slots["#name"] = _given_name(arguments)
     layer.slots["#shaped"] = last == "InputLayer" or not _SHAPES.isdisjoint(arguments.keywords)
     flag = arguments.keywords.get("trainable", UNKNOWN if arguments.open else TRUE)
-    if flag == FALSE and last in _COMPOSITES:
+    if flag == FALSE and last in _COMPOSITES and not it.keras.is_2:
         flag = UNKNOWN
+        layer.slots["#leaks"] = layer.site
     layer.slots["trainable"] = flag
     layer.slots["#inner"] = Items(_given_layers(last, arguments))
     return layer
@@ -176,6 +177,8 @@ def initialise(it: Interpreter, model: Instance, base: str, arguments: Arguments
     it.heap.set(model.slots, "trainable", flag if flag in (TRUE, FALSE) else UNKNOWN)
     it.heap.set(model.slots, "#name", _given_name(arguments))
     it.heap.set(model.slots, "#made_in", it.entry)
+    if flag == FALSE and not it.keras.is_2 and isinstance(model.cls, LibraryClass):
+        it.heap.set(model.slots, "#leaks", model.site)
     if last == "Sequential":
         given = arguments.get(0, "layers")
         items = Items() if given is None or given == NONE else iteration.take(it, given)

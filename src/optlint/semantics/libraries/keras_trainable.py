@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: Deeper nesting of models is cut.
 MAX_DEPTH = 12
 #: Make their parts when they are built, and in Keras 3 those parts do not know that the layer was frozen before.
-_BUILT_LATE = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
+BUILT_LATE = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
 #: Properties that decide what an optimizer is given; a class that has its own is not judged.
 _DECIDING = ("trainable", "trainable_variables", "trainable_weights")
 #: Code that sets flags.
@@ -84,6 +84,17 @@ class Flagged:
     order: int
     site: Site
     entry: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Where the flag of ``owner`` was set to what it was already, so that this layer, frozen before, stays frozen."""
+
+    order: int
+    site: Site
+    entry: int
+    frozen_at: Site | None
+    owner: Instance
 
 
 # -- the layers of a model -------------------------------------------------------------------------------------------
@@ -240,6 +251,8 @@ def goes_on(it: Interpreter, last_round: Sequence[events.Event]) -> None:
 
 def _set(it: Interpreter, owner: Instance, wanted: Value, order: int, site: Site, depth: int) -> None:
     unchanged = owner.slots.get("trainable") == wanted
+    if unchanged and wanted == TRUE:
+        _note_skipped(it, owner, order, site)
     _set_flag(it, owner, wanted, order, site)
     if depth > MAX_DEPTH or (unchanged and it.keras.is_3 and it.keras.tensorflow):
         return
@@ -252,10 +265,25 @@ def _set(it: Interpreter, owner: Instance, wanted: Value, order: int, site: Site
                     _set(it, option, wanted, order, site, depth + 1)
 
 
+def _note_skipped(it: Interpreter, owner: Instance, order: int, site: Site) -> None:
+    """Keras 3 on TensorFlow passes on no flag that is there already."""
+    for layer in _all_inside(owner, 0):
+        mark = layer.slots.get("#frozen_at")
+        if layer is not owner and is_frozen(layer) and isinstance(mark, FrozenMark):
+            it.heap.set(layer.slots, "#skipped", Skipped(order, site, it.entry, mark.site, owner))
+
+
 def _set_flag(it: Interpreter, owner: Instance, wanted: Value, order: int, site: Site) -> None:
     built = owner.slots.get("#built") is True
-    if wanted == FALSE and not built and owner.cls.name in _BUILT_LATE:
+    it.heap.set(owner.slots, "#skipped", None)
+    leaking = (
+        owner.slots.get("#leaks") is not None and wanted == FALSE
+    )  # it says False already: nothing is done
+    if wanted == FALSE and not built and owner.cls.name in BUILT_LATE and not it.keras.is_2:
         wanted = UNKNOWN
+        it.heap.set(owner.slots, "#leaks", site)
+    elif not leaking:
+        it.heap.set(owner.slots, "#leaks", None)
     it.heap.set(owner.slots, "trainable", wanted)
     mark = FrozenMark(order, site, it.entry, built) if wanted == FALSE else None
     it.heap.set(owner.slots, "#frozen_at", mark)

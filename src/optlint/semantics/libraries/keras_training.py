@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import events, families, keras_events
-from optlint.semantics.libraries import keras_trainable
+from optlint.semantics.libraries import keras_contradictions, keras_trainable
 from optlint.semantics.libraries.keras_trainable import MAX_DEPTH, Flagged, layers_of
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -270,6 +270,10 @@ def train(it: Interpreter, owner: Instance, how: str, arguments: Arguments, node
         fitted(it, owner, how, arguments, node)
     if changing:
         return
+    if how != "train_step":
+        fixed = owner.slots.get("#fixed")
+        at_compile = dict(fixed.at_compile) if isinstance(fixed, Fixed) else {}
+        keras_contradictions.note(it, owner, how, it.site(node), at_compile)
     if step is None:
         record(it, owner, how, node)
     elif how == "train_step":  # asked for by the one of the user's
