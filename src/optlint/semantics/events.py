@@ -214,6 +214,13 @@ class ModelCalled(Event):
 
 
 @dataclass(frozen=True)
+class LossComputed(Event):
+    """A loss function of torch gave ``result``, with gradients."""
+
+    result: Value
+
+
+@dataclass(frozen=True)
 class Returned(Event):
     """A method other than ``forward`` that nobody in the file calls gave back numbers that depend on ``leaves``."""
 

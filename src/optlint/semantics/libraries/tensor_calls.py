@@ -15,9 +15,11 @@ from optlint.semantics.values import (
     Arguments,
     Choice,
     Const,
+    Container,
     Cut,
     Flow,
     Leaf,
+    OneShot,
     Origin,
     Value,
 )
@@ -211,6 +213,18 @@ def note_copy(leaf: Leaf, source: Value) -> None:
     else:
         return
     leaf.slots["#copy_of"] = copied | leaf.slots.get("#copy_of", frozenset())
+
+
+def backward_of_several(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``torch.autograd.backward(tensors, …)``: one backward pass from one number or from several."""
+    from optlint.semantics import iteration
+
+    given = arguments.get(0, "tensors") or UNKNOWN
+    if isinstance(given, (Container, OneShot)):
+        items = iteration.take(it, given)
+        given = UNKNOWN if items.open or not items.values else expressions.flow(it, list(items.values))
+    record_backward(it, given, node, arguments.keywords.get("inputs"))
+    return idle.none_of(it.site(node), "backward")
 
 
 def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Value | None = None) -> None:

@@ -145,8 +145,13 @@ def _grad_mode(name: str, arguments: Arguments) -> expressions.GradMode | None:
     return None
 
 
+#: Ends of the names of loss functions.
+_LOSSES = ("_loss", "cross_entropy", "_with_logits", "kl_div")
+
+
 def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     from optlint.semantics import calls
+    from optlint.semantics.libraries import tensor_calls
 
     values = arguments.all_values()
     if packed_sequences.makes(name):
@@ -157,6 +162,8 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
         return _fresh(it, name, arguments, node)
     if name == "torch.autograd.grad":
         return _autograd_grad(it, arguments, node)
+    if name == "torch.autograd.backward":
+        return tensor_calls.backward_of_several(it, arguments, node)
     if name.endswith(("checkpoint.checkpoint", "checkpoint.checkpoint_sequential")):
         function = arguments.get(0, "function") or UNKNOWN
         return calls.call(it, function, Arguments(arguments.positional[1:], {}, arguments.open), node)
@@ -184,7 +191,10 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
             return None
     if name in tensor_ops.NON_LEAF_FUNCTIONS:
         return expressions.result_of(it, values, node, f"{name.removeprefix('torch.nn.functional.')}(…)")
-    return expressions.flow(it, values)
+    result = expressions.flow(it, values)
+    if name.endswith(_LOSSES) and not it.no_grad:
+        it.record(events.LossComputed(it.site(node), bool(it.conditional), result))
+    return result
 
 
 def _autograd_grad(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:

@@ -105,6 +105,8 @@ def build_optimizer(
     adopt(it, optimizer, groups, settings)
     if cls is not None and _clears(cls):
         optimizer.slots["#clears"] = True
+    if cls is not None and any(isinstance(base, UserClass) and "step" in base.slots for base in cls.order()):
+        optimizer.slots["#own_step"] = True
     for own in ("#before", "#after"):
         optimizer.slots[own] = ()
     gradients.built(it, optimizer, "#clears" in optimizer.slots)
@@ -211,6 +213,8 @@ def call_optimizer_method(
         given = closure is not None and truth.truth(closure) is True
         result = calls.call(it, closure, Arguments(), node) if closure is not None and given else NONE
         step(it, owner, node)
+        if "#own_step" in owner.slots:
+            return UNKNOWN
         return idle.none_of(it.site(node), "step") if closure is None else result
     if name == "add_param_group":
         added = arguments.get(0, "param_group") or UNKNOWN

@@ -95,6 +95,8 @@ def cleared_too_early(run: Run) -> Iterator[ClearedTooEarly]:
     for event in run.of(Stepped):
         if event.site in early or event.before.kinds != {WIPED} or not is_optimizer(event.subject):
             continue
+        if isinstance(event.subject, Optimizer) and run.held_by(event.subject) & run.touched:
+            continue  # the gradients were used in another way
         for site in event.before.sites(WIPED)[:1]:
             if site not in seen:
                 seen.add(site)

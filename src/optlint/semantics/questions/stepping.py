@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optlint.semantics import modules
-from optlint.semantics.events import Backward, Cleared, MethodNamed, ModelCalled, OptimizerBuilt, Stepped
+from optlint.semantics.events import (
+    Backward,
+    Cleared,
+    LossComputed,
+    MethodNamed,
+    ModelCalled,
+    OptimizerBuilt,
+    Stepped,
+)
 from optlint.semantics.gradients import CLEAR, FRESH, WIPED
 from optlint.semantics.questions.clearing import is_optimizer, told
+from optlint.semantics.questions.idle_methods import none_used
 from optlint.semantics.questions.participation import deps
 from optlint.semantics.questions.wrong_optimizer import wrong_steps
 from optlint.semantics.site import Site
@@ -91,6 +100,9 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
     if not held or held & run.touched:
         return False
     start, end = _position(run, again[0]), _position(run, again[1])
+    losses = [e.result for e in run.events[start:end] if isinstance(e, LossComputed)]
+    if any(held & deps(run, loss) for loss in losses):
+        return True
     called = [e for e in run.events[start:end] if isinstance(e, ModelCalled) and e.grad]
     if any(leaf in held for event in run.backwards for leaf, _ in event.cuts):
         # Cut off from a backward pass: that is the mistake, unless another number goes on from there.
@@ -114,6 +126,8 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
     book = run.interpreter.book
     if not run.complete or run.interpreter.root_class is not None or book.out_of_hand:
         return
+    if any(fact.method != "backward" for fact in run.ask(none_used)):
+        return  # the optimizer was lost: ``optimizer = optimizer.zero_grad()``
     others = [event.subject for event in run.of(Stepped) if isinstance(event.subject, Optimizer)]
     moved = frozenset().union(*(run.held_by(other) for other in others))
     stepped = {id(event.subject) for event in run.of(Stepped)}
