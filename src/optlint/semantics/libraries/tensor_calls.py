@@ -12,6 +12,7 @@ from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
     NONE,
+    UNKNOWN,
     Arguments,
     Choice,
     Const,
