@@ -17,6 +17,7 @@ import click
 from optlint import __version__
 
 if TYPE_CHECKING:
+    from optlint.baseline import Entry
     from optlint.discovery import Discovered
     from optlint.engine import Report
     from optlint.selection import Selection
@@ -54,8 +55,10 @@ class Options:
     """The command line, as it was given."""
 
     paths: tuple[str, ...]
-    output_format: str | None
+    output_formats: tuple[str, ...]
     output_file: str | None
+    baseline: str | None
+    write_baseline: str | None
     selection: Selection
     config: str | None
     isolated: bool
@@ -111,8 +114,10 @@ def _complain(message: str) -> None:
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--output-format",
-    metavar="FORMAT",
-    help="full (default), concise or json.",
+    "output_formats",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="full (default), concise, json, sarif, github, gitlab or junit; repeat it for several reports.",
 )
 @click.option("-o", "--output-file", metavar="FILE", help="Write the report there.")
 @click.option("--select", multiple=True, metavar="RULES", help="Check only these: codes, prefixes or names.")
@@ -122,6 +127,8 @@ def _complain(message: str) -> None:
 @click.option("--list-rules", is_flag=True, help="List all rules with their state and severity.")
 @click.option("--statistics", is_flag=True, help="Count the findings by rule instead of showing them.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option("--baseline", metavar="FILE", help="Report only what this file does not know.")
+@click.option("--write-baseline", metavar="FILE", help="Write the findings there as known, and stop.")
 @click.option("--config", metavar="FILE", help="Use this configuration and no other.")
 @click.option("--isolated", is_flag=True, help="Use no configuration.")
 @click.option(
@@ -136,8 +143,10 @@ def _complain(message: str) -> None:
 def command(
     *,
     paths: tuple[str, ...],
-    output_format: str | None,
+    output_formats: tuple[str, ...],
     output_file: str | None,
+    baseline: str | None,
+    write_baseline: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     extend_select: tuple[str, ...],
@@ -164,8 +173,10 @@ def command(
 
     options = Options(
         paths=paths,
-        output_format=output_format,
+        output_formats=output_formats,
         output_file=output_file,
+        baseline=baseline,
+        write_baseline=write_baseline,
         selection=Selection(_split(select) if select else None, _split(extend_select), _split(ignore)),
         config=config,
         isolated=isolated,
@@ -239,7 +250,8 @@ def _lint(options: Options, configuration: Configuration) -> int:
 
     try:
         here = configuration.for_folder(os.getcwd())
-        output_format = _output_format(options, here)
+        outputs = _outputs(options, here)
+        known = _known(options)
         found, store = _find(options, configuration)
         for problem in found.problems:
             _complain(f"{problem.path}: {problem.message}")
@@ -249,24 +261,86 @@ def _lint(options: Options, configuration: Configuration) -> int:
         report = check_files(found.files, configuration.for_folder, store=store, jobs=options.jobs)
     except SettingsError as error:
         raise RunError(str(error)) from error
-    _deliver(report, options, output_format, store)
-    _tell(report, options, output_format)
+    if options.write_baseline is not None:
+        return _write_baseline(report, options.write_baseline, found, store)
+    if known is not None:
+        from optlint.baseline import compare
+
+        report = compare(report, known, _folder_of(options.baseline), frozenset(found.files), store)
+    for output in outputs:
+        _deliver(report, options, output, store)
+    _tell(report, options, outputs)
     if found.problems or report.exit_status == USAGE_FAULT:
         return USAGE_FAULT
     return 0 if options.exit_zero else report.exit_status
 
 
-def _output_format(options: Options, settings: Settings) -> str:
+@dataclass(frozen=True)
+class Output:
+    """A report that is wanted: in which format, and into which file (``None``: standard output)."""
+
+    format: str
+    file: str | None
+
+
+def _outputs(options: Options, settings: Settings) -> list[Output]:
+    """What ``--output-format`` and ``-o`` ask for. Raises ``RunError``."""
     from optlint.settings import OUTPUT_FORMATS, choose
 
-    chosen = options.output_format or settings.output_format
+    outputs: list[Output] = []
+    for given in options.output_formats or (settings.output_format,):
+        chosen, separator, file = given.partition("=")
+        try:
+            choose(chosen, OUTPUT_FORMATS)
+        except ValueError as error:
+            raise RunError(f"--output-format {error}") from error
+        if separator and not file:
+            raise RunError(f"--output-format {given}: the name of a file is missing after '='")
+        if options.statistics and chosen not in ("full", "concise"):
+            raise RunError(f"--statistics is text; the {chosen} report counts nothing by rule")
+        outputs.append(Output(chosen, file or options.output_file))
+    for place in {output.file for output in outputs}:
+        if sum(output.file == place for output in outputs) > 1:
+            raise RunError(
+                f"two reports would go to {place or 'standard output'}: give each a file, FORMAT=FILE"
+            )
+    return outputs
+
+
+def _known(options: Options) -> list[Entry] | None:
+    """The entries of ``--baseline``. Raises ``RunError``."""
+    from optlint.baseline import BaselineError, from_bytes
+    from optlint.source import UnreadableError, read_bytes
+
+    if options.baseline is None:
+        return None
+    if options.write_baseline is not None:
+        raise RunError("--baseline and --write-baseline: one of them at a time")
     try:
-        choose(chosen, OUTPUT_FORMATS)
-    except ValueError as error:
-        raise RunError(f"--output-format {error}") from error
-    if options.statistics and chosen == "json":
-        raise RunError("--statistics is text; the json report counts nothing by rule")
-    return chosen
+        return from_bytes(read_bytes(options.baseline))
+    except (BaselineError, UnreadableError) as error:
+        raise RunError(f"{options.baseline}: {error}") from error
+
+
+def _folder_of(file: str | None) -> str:
+    return os.path.dirname(os.path.abspath(file or ""))
+
+
+def _write_baseline(report: Report, file: str, found: Discovered, store: SourceStore) -> int:
+    """Write the findings as known, and tell what could not be checked."""
+    from optlint.baseline import entries, to_text
+    from optlint.reporters import counted
+    from optlint.writing import WriteError, write_text
+
+    known = entries(report, _folder_of(file), store)
+    try:
+        write_text(file, to_text(known))
+    except WriteError as error:
+        raise RunError(str(error)) from error
+    click.echo(f"Wrote {counted(len(known), 'finding')} to {file}.", err=True)
+    for fault in report.faults:
+        _complain(fault)
+    return USAGE_FAULT if found.problems or report.exit_status == USAGE_FAULT else 0
 
 
 def _find(options: Options, configuration: Configuration) -> tuple[Discovered, SourceStore]:
@@ -310,13 +384,13 @@ def _narrate(options: Options, configuration: Configuration, found: Discovered) 
     click.echo(f"optlint: {counted(len(found.files), 'file')}, {options.jobs} at a time", err=True)
 
 
-def _deliver(report: Report, options: Options, output_format: str, store: SourceStore) -> None:
+def _deliver(report: Report, options: Options, output: Output, store: SourceStore) -> None:
     """Write the report where it belongs."""
     from optlint.reporters import Style, write
 
-    with _output(options.output_file) as stream:
+    with _output(output.file) as stream:
         style = Style(summary=not options.quiet, statistics=options.statistics)
-        write(report, output_format, stream, style, store.shown)
+        write(report, output.format, stream, style, store)
 
 
 @contextlib.contextmanager
@@ -333,19 +407,27 @@ def _output(path: str | None) -> Iterator[IO[str]]:
         yield file
 
 
-def _tell(report: Report, options: Options, output_format: str) -> None:
-    """Print to standard error what is no finding: faults always, notes unless the report holds them."""
+def _tell(report: Report, options: Options, outputs: Sequence[Output]) -> None:
+    """Print to standard error what is no finding: faults always, notes unless the only report holds them."""
     for fault in report.faults:
         _complain(fault)
     if options.verbose:
         for detail in report.details:
             click.echo(detail, err=True)
-    if options.quiet or output_format == "json":
+    formats = {output.format for output in outputs}
+    if options.quiet or formats <= _HOLD_NOTES:
         return
     for note in report.notes:
         cell = "" if note.cell is None else f"cell {note.cell}:"
         click.echo(f"optlint: note: {note.path}:{cell}{note.line}: {note.message}", err=True)
-    if output_format == "concise":
+    for entry in report.stale:
+        text = f"{entry.path}: {entry.code} is no longer found at `{entry.line}`"
+        click.echo(f"optlint: note: {options.baseline}: {text}", err=True)
+    if "full" not in formats:
         from optlint.reporters import summary
 
         click.echo(summary(report), err=True)
+
+
+_HOLD_NOTES = frozenset({"json", "sarif"})
+"""Formats whose reports have a place for notes."""

@@ -15,6 +15,7 @@ from optlint import suppressions
 from optlint.checker import Outcome, may_matter, rules_of
 from optlint.discovery import Excluder
 from optlint.finding import Finding, Note, Related, Span
+from optlint.fingerprints import fingerprints
 from optlint.rules import all_rules
 from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppression, housekeeping_finding
 from optlint.selection import matches
@@ -23,6 +24,7 @@ from optlint.suppressions import Suppressions
 from optlint.workers import check_all
 
 if TYPE_CHECKING:
+    from optlint.baseline import Entry
     from optlint.settings import Settings
 
 __all__ = ["Report", "may_matter", "run"]
@@ -34,6 +36,8 @@ class Report:
 
     ``errors`` names every file that could not be (fully) checked and why; ``notes`` are those of them that are the
     user's mistake in nothing; ``faults`` what went wrong with the run itself; ``details`` the tracebacks behind them.
+    Where it was ``compared`` with a baseline, ``unchanged`` are the findings that it knows, ``stale`` its entries that
+    are no more.
     """
 
     folder: str
@@ -43,6 +47,9 @@ class Report:
     notes: tuple[Note, ...] = ()
     faults: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    unchanged: tuple[Finding, ...] = ()
+    stale: tuple[Entry, ...] = ()
+    compared: bool = False
 
     @property
     def exit_status(self) -> int:
@@ -102,7 +109,7 @@ class _Merger:
         return Report(
             folder=self._folder,
             files=len(self._outcomes),
-            findings=tuple(sorted(shown, key=lambda finding: finding.sort_key)),
+            findings=self._marked(sorted(shown, key=lambda finding: finding.sort_key)),
             errors=_sorted({*notes, *failures}),
             notes=notes,
             faults=tuple(
@@ -112,6 +119,10 @@ class _Merger:
             ),
             details=tuple(detail for outcome in self._outcomes for detail in outcome.details),
         )
+
+    def _marked(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        marks = fingerprints(findings, self._folder, self._store)
+        return tuple(replace(f, fingerprint=mark) for f, mark in zip(findings, marks, strict=True))
 
     def _distinct(self) -> Iterator[Finding]:
         """Each finding once, although several scripts may have led to it; the first script's words stand."""

@@ -75,7 +75,8 @@ class Finding:
 
     ``statement_line`` is the first line of the statement around the finding: a suppression comment counts there too.
     ``cell``: in a notebook, the number of the cell that ``span`` counts in; while a notebook is analysed, ``None``, and
-    ``span`` counts in the program that its cells are together.
+    ``span`` counts in the program that its cells are together. ``fingerprint``: what it is known by when lines move, in
+    a report.
     """
 
     code: str
@@ -90,6 +91,7 @@ class Finding:
     fix: Fix | None = None
     statement_line: int = 0
     cell: int | None = None
+    fingerprint: str = ""
 
     @property
     def sort_key(self) -> tuple[str, int, int, int, str, str]:

@@ -21,7 +21,7 @@ from optlint.selection import Selection, UnknownSelectorError, check, matches
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-OUTPUT_FORMATS = ("full", "concise", "json")
+OUTPUT_FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit")
 
 DEFAULT_EXCLUDES = (
     ".bzr",

@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from optlint.finding import Span
     from optlint.notebook import Notebook
+    from optlint.notebook_text import NotebookText
 
 NOTEBOOK_SUFFIX = ".ipynb"
 
@@ -104,6 +106,7 @@ class SourceStore:
         self._overlay = dict(overlay or {})
         self._texts: dict[str, str | None] = {}
         self._notebooks: dict[str, Notebook | None] = {}
+        self._notebook_texts: dict[str, NotebookText] = {}
 
     def load(self, path: str) -> bytes:
         """The bytes of ``path``. Raises ``UnreadableError``."""
@@ -144,3 +147,14 @@ class SourceStore:
         if book is None:
             return self.read(path)
         return None if cell is None else book.source_of(cell)
+
+    def in_file(self, path: str, cell: int | None, span: Span) -> Span:
+        """``span`` as lines and columns of the file itself: in a notebook, of its JSON."""
+        path = os.path.abspath(path)
+        if cell is None or self.notebook(path) is None:
+            return span
+        from optlint.notebook_text import NotebookText
+
+        if path not in self._notebook_texts:
+            self._notebook_texts[path] = NotebookText(self.load(path).decode("utf-8-sig"))
+        return self._notebook_texts[path].in_file(cell, span)

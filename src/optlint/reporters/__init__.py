@@ -5,8 +5,8 @@ The command line calls ``write``. Must not know how findings came about, nor opt
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -15,9 +15,7 @@ from optlint.finding import Severity
 if TYPE_CHECKING:
     from optlint.engine import Report
     from optlint.finding import Finding, Related
-
-ReadText = Callable[[str, "int | None"], "str | None"]
-"""Gives the text of a file by its absolute path, or of one cell of a notebook; ``None`` where there is none."""
+    from optlint.fingerprints import Texts
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,13 @@ class Style:
     statistics: bool = False
 
 
-def write(report: Report, output_format: str, stream: IO[str], style: Style, read: ReadText) -> None:
+def write(report: Report, output_format: str, stream: IO[str], style: Style, texts: Texts) -> None:
     """Write ``report`` to ``stream`` as ``output_format`` (one of ``settings.OUTPUT_FORMATS``)."""
     # Each format is imported when it is asked for: rich alone takes longer to load than a small file to check.
-    if output_format == "json":
+    if output_format in _FOR_PROGRAMS:
+        module = importlib.import_module(f"optlint.reporters.{_FOR_PROGRAMS[output_format]}")
+        stream.write(module.to_text(report, texts))
+    elif output_format == "json":
         from optlint.reporters.json_report import to_json
 
         stream.write(to_json(report))
@@ -44,7 +45,11 @@ def write(report: Report, output_format: str, stream: IO[str], style: Style, rea
     else:
         from optlint.reporters.full import print_report
 
-        print_report(report, stream, style, read)
+        print_report(report, stream, style, texts)
+
+
+_FOR_PROGRAMS = {"sarif": "sarif", "github": "github", "gitlab": "gitlab", "junit": "junit"}
+"""Formats that another program reads, and the modules that write them."""
 
 
 def summary(report: Report) -> str:

@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from optlint.finding import Finding, Related, Severity
-from optlint.reporters import ReadText, Style, one_line, place_of, statistics, summary, visible
+from optlint.reporters import Style, one_line, place_of, statistics, summary, visible
 from optlint.reporters.frames import FrameLine, Kind, frame
 from optlint.source import split_lines
 
 if TYPE_CHECKING:
     from optlint.engine import Report
+    from optlint.fingerprints import Texts
 
 CONTEXT = 2
 """Lines shown before and after a finding's own."""
@@ -30,9 +31,9 @@ _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severit
 _GUTTER = "blue"
 
 
-def print_report(report: Report, stream: IO[str], style: Style, read: ReadText) -> None:
-    """Write ``report`` to ``stream``; ``read`` gives the text of a file."""
-    printer = _Printer(report, stream, read)
+def print_report(report: Report, stream: IO[str], style: Style, texts: Texts) -> None:
+    """Write ``report`` to ``stream``; ``texts`` gives the code around the findings."""
+    printer = _Printer(report, stream, texts)
     if style.statistics:
         for line in statistics(report):
             printer.line(Text(line))
@@ -55,7 +56,7 @@ def colours_wanted(terminal: bool, environment: Mapping[str, str]) -> bool:
 
 
 class _Printer:
-    def __init__(self, report: Report, stream: IO[str], read: ReadText) -> None:
+    def __init__(self, report: Report, stream: IO[str], texts: Texts) -> None:
         terminal = stream.isatty()
         colours = colours_wanted(terminal, os.environ)
         self._console = Console(
@@ -70,7 +71,7 @@ class _Printer:
         self._wrap = self._console.width if terminal else None
         self._width = self._wrap or PIPED_WIDTH
         self._folder = report.folder
-        self._read = read
+        self._texts = texts
 
     def line(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -130,7 +131,7 @@ class _Printer:
         span = place.span
         if (span.line, span.column) == (span.end_line, span.end_column):
             return  # About the file as a whole.
-        text = self._read(os.path.join(self._folder, place.path), place.cell)
+        text = self._texts.shown(os.path.join(self._folder, place.path), place.cell)
         if text is None:
             return
         width = max(self._width - gutter - 3, 40)
