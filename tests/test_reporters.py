@@ -26,6 +26,7 @@ from optlint.finding import (
 from optlint.reporters import Style, summary, write
 from optlint.reporters.frames import Kind, frame
 from optlint.reporters.full import colours_wanted
+from optlint.settings import OUTPUT_FORMATS
 from tests import snapshot
 
 SCHEMA = json.loads(
@@ -98,6 +99,20 @@ REPORT = Report(folder="/project", files=12, findings=(PARTIAL, EMPTY), errors=(
 CLEAN = Report(folder="/project", files=3, findings=())
 
 
+class Texts:
+    """Files by path; every other one holds ``default``."""
+
+    def __init__(self, files: dict[str, str], default: str | None = None) -> None:
+        self._files = files
+        self._default = default
+
+    def shown(self, path: str, cell: int | None = None) -> str | None:
+        return self._files.get(path, self._default)
+
+    def in_file(self, path: str, cell: int | None, span: Span) -> Span:
+        return span
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -113,7 +128,7 @@ def shown(
     report: Report, output_format: str = "full", style: Style | None = None, stream: io.StringIO | None = None
 ) -> str:
     stream = stream or io.StringIO()
-    write(report, output_format, stream, style or Style(), FILES.get)
+    write(report, output_format, stream, style or Style(), Texts(FILES))
     return stream.getvalue()
 
 
@@ -177,7 +192,7 @@ def test_a_finding_about_the_whole_file_has_no_frame() -> None:
 
 def test_a_file_that_is_gone_leaves_the_message() -> None:
     stream = io.StringIO()
-    write(REPORT, "full", stream, Style(), lambda path, cell: None)
+    write(REPORT, "full", stream, Style(), Texts({}))
     assert "train.py:16:44: OPT101[empty-parameter-list]" in stream.getvalue()
 
 
@@ -193,9 +208,9 @@ def test_nothing_in_a_file_can_write_to_the_terminal() -> None:
         Span(1, 1, 1, len(hostile)),
         help="\x1b]0;title\x07",
     )
-    for output_format in ("full", "concise", "json"):
+    for output_format in OUTPUT_FORMATS:
         stream = io.StringIO()
-        write(Report("/project", 1, (finding,)), output_format, stream, Style(), lambda path, cell: hostile)
+        write(Report("/project", 1, (finding,)), output_format, stream, Style(), Texts({}, hostile))
         assert not set(stream.getvalue()) & set("\x1b\x07\x9b\u202e")
 
 

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from optlint.finding import Severity
+from optlint.reporters import one_line
 
 if TYPE_CHECKING:
     from optlint.engine import Report
@@ -32,7 +33,7 @@ def _row(finding: Finding, folder: str, texts: Texts) -> dict[str, Any]:
     # GitLab takes two findings with one fingerprint for the same, in whatever files they are.
     identity = f"{finding.path}\0{finding.fingerprint}".encode("utf-8", "replace")
     return {
-        "description": f"{cell}{finding.code} {finding.message}",
+        "description": one_line(f"{cell}{finding.code} {finding.message}"),
         "check_name": finding.name,
         "fingerprint": hashlib.sha256(identity).hexdigest()[:32],
         "severity": _SEVERITIES[finding.severity],
