@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, expressions, forwards, iteration, stopping
-from optlint.semantics.libraries import misused_values, tensor_calls
+from optlint.semantics import attributes, containers, copies, expressions, forwards, iteration
+from optlint.semantics.libraries import misused_values
 from optlint.semantics.values import (
     ABSENT,
-    TRUE,
     UNKNOWN,
     Const,
     Container,
@@ -44,11 +43,9 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
     elif isinstance(target, cst.Attribute):
         owner = expressions.evaluate(it, target.value)
         attributes.set_attribute(it, owner, target.attr.value, value, target)
-        flagged = target.attr.value == "requires_grad" and value == TRUE
-        if flagged and isinstance(owner, Flow) and not owner.cuts and isinstance(target.value, cst.Name):
-            it.bind(target.value.value, tensor_calls.made_leaf(it, owner, target))
-        elif flagged and stopping.wants_none(owner) and isinstance(target.value, cst.Name):
-            it.bind(target.value.value, stopping.wanting(owner))
+        changed = copies.flag_set(it, owner, value, target)
+        if changed is not None and isinstance(target.value, (cst.Name, cst.Attribute)):
+            replaced(it, target.value, changed)
     elif isinstance(target, cst.Subscript):
         owner = expressions.evaluate(it, target.value)
         _set_element(it, owner, expressions.subscript_key(it, target), value, target)
@@ -56,6 +53,14 @@ def assign(it: Interpreter, target: cst.BaseExpression, value: Value) -> None:
         _unpack(it, target, value)
     elif isinstance(target, cst.StarredElement):
         assign(it, target.value, value)
+
+
+def replaced(it: Interpreter, place: cst.Name | cst.Attribute, value: Value) -> None:
+    """The tensor at ``place`` was changed in itself: it is ``value`` from here on; nothing is assigned."""
+    if isinstance(place, cst.Name):
+        it.bind(place.value, value)
+    else:
+        narrow_to(it, place, value)
 
 
 def _name(it: Interpreter, target: cst.BaseExpression, value: Instance | OneShot | Optimizer) -> None:

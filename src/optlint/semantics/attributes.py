@@ -10,6 +10,7 @@ import libcst as cst
 from optlint.semantics import (
     constructors,
     containers,
+    copies,
     events,
     families,
     functions,
@@ -397,6 +398,7 @@ def set_requires_grad(it: Interpreter, flags: Sequence[tuple[Leaf, bool | None]]
     for leaf, wanted in flags:
         if wanted is True and leaf.requires_grad is False:
             it.heap.set(leaf.slots, "#unfrozen", True)
+            copies.told(it, leaf, node)
         it.heap.set(leaf.slots, "requires_grad", wanted)
     for outcome in dict.fromkeys(wanted for _, wanted in flags):
         leaves = frozenset(leaf for leaf, wanted in flags if wanted is outcome)

@@ -13,6 +13,7 @@ from optlint.semantics import (
     constructors,
     containers,
     contexts,
+    copies,
     events,
     expressions,
     families,
@@ -183,14 +184,19 @@ def _changed_in_place(
     it: Interpreter, method: Method, arguments: Arguments, place: cst.BaseExpression, result: Value
 ) -> None:
     """``x.detach_()``, ``x.index_add_(0, i, y)``: from here on the name means the result."""
-    if isinstance(method.receiver, Unknown) and method.receiver.plain and method.name == "requires_grad_":
-        if isinstance(place, cst.Name):
-            it.bind(place.value, stopping.wanting(method.receiver))
+    if (
+        isinstance(method.receiver, Unknown)
+        and method.name == "requires_grad_"
+        and FALSE not in arguments.positional
+    ):
+        changed = copies.asked(it, method.receiver, "call", place)
+        if changed is not None and isinstance(place, (cst.Name, cst.Attribute)):
+            assignment.replaced(it, place, changed)
     if not isinstance(method.receiver, (Leaf, Flow)) or not method.name.endswith("_"):
         return
     if method.name == "detach_" or _made_leaf(method, result):
-        if isinstance(place, cst.Name):
-            it.bind(place.value, result)
+        if isinstance(place, (cst.Name, cst.Attribute)):
+            assignment.replaced(it, place, result)
     elif method.name == "requires_grad_" and isinstance(place, cst.Name):
         it.bind(place.value, stopping.wanting(method.receiver))
     elif method.name not in tensor_calls.INITIALISERS and not method.name.endswith("__"):
@@ -198,10 +204,10 @@ def _changed_in_place(
 
 
 def _made_leaf(method: Method, result: Value) -> bool:
-    """Whether ``x.requires_grad_()`` made a leaf of a result; one that was cut off stays what it was cut from."""
+    """Whether ``x.requires_grad_()`` made a leaf of a result; one that was cut off shares memory stays what it was."""
     receiver = method.receiver
     made = method.name == "requires_grad_" and isinstance(receiver, Flow) and isinstance(result, Leaf)
-    return made and isinstance(receiver, Flow) and not receiver.cuts
+    return made and isinstance(receiver, Flow) and (receiver.alias is None or not receiver.cuts)
 
 
 def _super(it: Interpreter, node: cst.Call) -> Value:
@@ -440,7 +446,7 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         for value in arguments.all_values():
             gradients.function_given(it, value)
         if name.startswith(_DATA_PREFIXES):
-            return stopping.data()
+            return stopping.computed(it, arguments.all_values())
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
         )

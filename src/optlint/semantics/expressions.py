@@ -15,6 +15,7 @@ from optlint.semantics import (
     calls,
     constructors,
     containers,
+    copies,
     functions,
     idle,
     iteration,
@@ -104,6 +105,9 @@ def peek(it: Interpreter, node: cst.BaseExpression) -> Value:
 # -- gradient --------------------------------------------------------------------------------------------------------
 
 
+_NOTHING: frozenset[tuple[Leaf, Cut]] = frozenset()
+
+
 def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tuple[Leaf, Cut]], bool]:
     """Leaves and cuts behind some values, and whether a value among them is not known."""
     deps: set[Leaf] = set()
@@ -121,6 +125,7 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
                 deps |= written.taint if isinstance(written, Unknown) else written.deps
                 cuts |= written.cuts
                 opaque = opaque or (isinstance(written, Unknown) and bool(written.taint))
+            cuts |= value.slots.get("#cuts", _NOTHING)
         elif isinstance(value, Flow):
             deps |= value.deps
             cuts |= value.cuts
@@ -188,9 +193,10 @@ def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, opera
     """The tensor that an operation makes of ``values``, where it is certainly a new one: with its origin."""
     result = flow(it, values)
     if not isinstance(result, Flow):
-        return result
+        return copies.computed_by(operation, result, values)
     origin = Origin(it.site(node), operation, earlier=_operations(values))
-    return replace(result, in_graph=_joins_graph(it, values), origin=origin)
+    result = replace(result, in_graph=_joins_graph(it, values), origin=origin)
+    return copies.computed_by(operation, result, values)
 
 
 #: Operations in a row that are remembered.
@@ -278,7 +284,7 @@ def combine(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operato
     if any(isinstance(value, (Leaf, Flow, Unknown, Choice, Method)) for value in values):
         sign = _OPERATOR_SIGNS.get(operator)
         if sign is None or isinstance(node, cst.AugAssign):  # no tensor of the graph, or none that is new
-            return flow(it, values)
+            return copies.computed_by(sign or "", flow(it, values), values)
         return result_of(it, values, node, sign)
     return opaque(it, values)
 

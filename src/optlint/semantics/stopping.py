@@ -22,6 +22,7 @@ from optlint.semantics.values import (
     Device,
     External,
     Flow,
+    Instance,
     Leaf,
     Scheduler,
     Text,
@@ -137,6 +138,12 @@ def wanting(value: Value) -> Value:
 def data(values: Iterable[Value] = ()) -> Unknown:
     """What is not known but wants no gradient: a batch, an array, a size."""
     return Unknown(plain=True, stop=stop_of(values))
+
+
+def computed(it: Interpreter, values: Iterable[Value]) -> Unknown:
+    """What a library that knows no gradient makes of ``values``."""
+    given = [value for value in values if not isinstance(value, Instance)]
+    return replace(data(given), cuts=frozenset(expressions.sources(it, given)[1]))
 
 
 def stopped(it: Interpreter, values: list[Value], cut: Cut) -> Flow:

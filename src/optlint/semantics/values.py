@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from optlint.semantics.progress import END, START, Progress
+from optlint.semantics.terms import Terms, joined
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -93,6 +94,8 @@ class Flow(Value):
     #: It certainly wants no gradient, and what stopped it, if anything did.
     plain: bool = False
     stop: Cut | None = field(default=None, compare=False)
+    #: The copies of numbers that are terms of it (see ``copies``).
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class Unknown(Value):
     #: It certainly wants no gradient (data), and what stopped it, if anything did.
     plain: bool = False
     stop: Cut | None = field(default=None, compare=False)
+    terms: Terms | None = field(default=None, kw_only=True)
 
 
 UNKNOWN = Unknown()
@@ -640,15 +644,21 @@ def _join_numbers(found: list[Value]) -> Value | None:
     numbers = [value for value in present if isinstance(value, (Flow, Unknown))]
     plain = all(value.plain for value in numbers)
     stop = max((v.stop for v in numbers if v.stop is not None), key=lambda stop: stop.order, default=None)
+    terms = joined([terms_of(value) for value in present])
     if any(isinstance(value, Unknown) for value in present):
-        return Unknown(deps, cuts, plain=plain, stop=stop)
+        return Unknown(deps, cuts, plain=plain, stop=stop, terms=terms)
     if any(isinstance(value, Const) for value in present):
         return None
     in_graph = {value.in_graph if isinstance(value, Flow) else None for value in found}
     if len(in_graph) == 1:
         first = next(value for value in found if isinstance(value, Flow))
-        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop)
-    return Flow(deps, cuts, plain=plain, stop=stop)
+        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop, terms)
+    return Flow(deps, cuts, plain=plain, stop=stop, terms=terms)
+
+
+def terms_of(value: Value) -> Terms | None:
+    """The copies that are terms of a number."""
+    return value.terms if isinstance(value, (Flow, Unknown)) else None
 
 
 def reaching_leaves(value: Value) -> frozenset[Leaf]:

@@ -11,6 +11,7 @@ import libcst as cst
 from optlint.semantics import (
     attributes,
     containers,
+    copies,
     expressions,
     families,
     iteration,
@@ -377,7 +378,8 @@ def _sum(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
             values.extend(inner.values)
             more, many = more or inner.open, many or inner.many
         return Container("list", Items(tuple(values), more, many), it.site(node))
-    return expressions.flow(it, [*items.values, UNKNOWN] if items.open and not items.many else items.values)
+    added = (*items.values, UNKNOWN) if items.open and not items.many else items.values
+    return copies.summed(expressions.flow(it, added), added)
 
 
 def _any_all(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:

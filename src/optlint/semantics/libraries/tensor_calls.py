@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, forwards, gradients, idle, stopping
+from optlint.semantics import copies, events, expressions, forwards, gradients, idle, stopping
 from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
@@ -149,7 +149,7 @@ def _moved(it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments,
     if isinstance(owner, Flow):
         if owner.alias is not None:
             return owner
-        moved = expressions.flow(it, values)
+        moved = copies.computed_by(name, expressions.flow(it, values), values)
         if not isinstance(moved, Flow):
             return moved
         in_graph = False if it.no_grad else owner.in_graph
@@ -191,16 +191,20 @@ def _requires_grad(it: Interpreter, owner: Leaf | Flow, arguments: Arguments, no
             owner.fresh = True  # whatever it is made of, a constructor that wants its gradient means a weight
         attributes.set_requires_grad(it, [(owner, known if isinstance(known, bool) else None)], node)
         return owner
-    return owner if wanted == FALSE else made_leaf(it, owner, node)
+    return owner if wanted == FALSE else made_leaf(it, owner, node, "call" if known is True else "")
 
 
-def made_leaf(it: Interpreter, tensor: Flow, node: cst.CSTNode) -> Value:
+def made_leaf(it: Interpreter, tensor: Flow, node: cst.CSTNode, how: str = "") -> Value:
     """A tensor is told to want a gradient: where it is no part of the graph, it is a leaf that does from then on."""
     if tensor.in_graph is True or any(leaf.requires_grad is not False for leaf in tensor.deps):
         return tensor
     _marked(it, tensor, "requires_grad", node)
     leaf = Leaf(it.site(node), is_parameter=False, requires_grad=True, fresh=not tensor.cuts)
     note_copy(leaf, tensor)
+    if tensor.cuts:
+        leaf.slots["#cuts"] = tensor.cuts
+    if how:
+        copies.told_to_want(it, leaf, tensor, how, node)
     return leaf
 
 

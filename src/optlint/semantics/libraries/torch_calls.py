@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, expressions, forwards, identity, iteration, stopping
+from optlint.semantics import copies, events, expressions, forwards, identity, iteration, stopping
 from optlint.semantics.libraries import (
     misused_values,
     optimizers,
@@ -217,17 +217,28 @@ def _leaves_among(values: Sequence[Value]) -> list[Leaf]:
 
 def _rewrapped(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
     """``torch.tensor(x)``, ``Variable(x)``: new tensors that no gradient leaves."""
+    from optlint.semantics.libraries import tensor_calls
+
     data = arguments.get(0, "data") or UNKNOWN
     deps, earlier, _ = expressions.sources(it, [data])
     where = Cut("detach", it.site(node), name.rsplit(".", 1)[-1] + "(…)", it.steps)
     cuts = stopping.hardened(earlier, where) | {(leaf, where) for leaf in deps}
-    if cuts:
-        wanted = _wanted(name, arguments)
-        in_graph, stop = False if wanted is False else None, stopping.stop_of([data])
-        stop = stop if stopping.wants_none(data) else replace(where, order=it.steps)
-        origin = Origin(where.site, where.text)
-        return Flow(frozenset(), frozenset(cuts), None, in_graph, origin, wanted is False, stop)
-    return _fresh(it, name, arguments, node)
+    wanted = _wanted(name, arguments)
+    if not cuts:
+        leaf = _fresh(it, name, arguments, node)
+        copies.wrapped(it, leaf, data, node)
+        return leaf
+    leaf = Leaf(where.site, is_parameter=False, requires_grad=wanted, fresh=False)
+    leaf.slots["#cuts"] = frozenset(cuts)
+    copies.wrapped(it, leaf, data, node)
+    if wanted is True:
+        tensor_calls.note_copy(leaf, data)
+        return leaf
+    in_graph, stop = False if wanted is False else None, stopping.stop_of([data])
+    stop = stop if stopping.wants_none(data) else replace(where, order=it.steps)
+    origin = Origin(where.site, where.text)
+    terms = copies.of(leaf)
+    return Flow(frozenset(), frozenset(cuts), None, in_graph, origin, wanted is False, stop, terms)
 
 
 def _wanted(name: str, arguments: Arguments) -> bool | None:
@@ -281,6 +292,8 @@ def _parameter(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Leaf
         tensor_calls.note_copy(leaf, source)
     tensor_moves.note_wrapped(leaf, data)
     identity.born(it, leaf)
+    if isinstance(data, Flow):
+        copies.wrapped_parameter(it, leaf, data, node)
     # Of numbers, not of data; where only the size is not known, its dimensions are.
     if isinstance(data, Leaf) and data.fresh and ("#given" not in data.slots or data.ndim is not None):
         forwards.note_made(it, leaf, node)

@@ -13,6 +13,7 @@ from optlint.semantics import expressions, modules
 from optlint.semantics.events import MethodNamed, Stepped
 from optlint.semantics.questions.fruitless import fruitless
 from optlint.semantics.questions.participation import deps, trains
+from optlint.semantics.questions.rewrapped import rewrapped
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     Container,
@@ -52,7 +53,9 @@ def cut_off(run: Run) -> Iterator[CutOff]:
     """Places that leave parameters without any gradient."""
     if not run.complete:
         return
-    left_to_others = _without_backward(run).union(*(fact.leaves for fact in run.ask(fruitless)))
+    left_to_others = _without_backward(run).union(
+        *(fact.leaves for fact in run.ask(fruitless)), *(fact.leaves for fact in run.ask(rewrapped))
+    )
     grouped: dict[Site, tuple[Cut, dict[str, None], dict[str, None], set[Leaf]]] = {}
     for model in run.root_models:
         if model.slots.get("#escaped") or model.slots.get("#pretrained") or model.slots.get("#copied"):

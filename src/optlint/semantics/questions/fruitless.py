@@ -1,4 +1,4 @@
-"""Backward passes from a number that no parameter can get a gradient from, and the cut that explains it (OPT401-404).
+"""Backward passes from a number that no parameter can get a gradient from, and the cut that explains it (OPT401-403).
 
 Each fact has one ``kind``, and each rule takes its own. Everything here needs evidence; a doubt is an empty answer.
 """
@@ -9,33 +9,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics import stopping
-from optlint.semantics.events import Backward, OptimizerBuilt, TensorMarked
+from optlint.semantics import copies, stopping
+from optlint.semantics.events import Backward, OptimizerBuilt
 from optlint.semantics.site import Site
 from optlint.semantics.values import Cut, Flow, Leaf, Unknown, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
-#: Operations that make a new tensor of a number, and ways to tell one that it wants a gradient.
-_WRAPS = ("tensor(", "Variable(")
-_MARKS = ("requires_grad", "requires_grad_")
-
 
 @dataclass(frozen=True)
 class Fruitless:
     """A backward pass (``site``) that certainly gives no parameter a gradient.
 
-    ``kind``: ``rewrapped`` (the number was made a leaf that wants a gradient, or wrapped anew, at ``rewrapped``), else
-    the kind of the ``cut`` (``detach``, ``no_grad``, ``non-differentiable``); ``raises``: torch finds nothing to
-    differentiate, else it is silent; ``leaves`` and ``optimizers``: what would have been trained.
+    ``kind``: that of the ``cut`` (``detach``, ``no_grad``, ``non-differentiable``); ``raises``: torch finds nothing
+    to differentiate, else it is silent; ``leaves`` and ``optimizers``: what would have been trained.
     """
 
     site: Site
     kind: str
     cut: Cut | None
     raises: bool
-    rewrapped: Site | None
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
     branches: tuple[object, ...] = ()
@@ -47,7 +41,7 @@ def fruitless(run: Run) -> Iterator[Fruitless]:
     for event in run.backwards:
         fact = None if event.guarded else _fact(run, event)
         if fact is not None:
-            blamed = fact.rewrapped or (fact.cut.site if fact.cut is not None else fact.site)
+            blamed = fact.cut.site if fact.cut is not None else fact.site
             found.setdefault(blamed, []).append(fact)
     for facts in found.values():
         sure = next((fact for fact in facts if not fact.branches), None)
@@ -70,18 +64,15 @@ def explaining_cut(run: Run, value: Value) -> Cut | None:
 
 def _fact(run: Run, event: Backward) -> Fruitless | None:
     value = event.value
-    rewrapped = _rewrapped(run, value)
-    if rewrapped is not None:
-        marked, before = rewrapped
-        cut = explaining_cut(run, before)
-        return _made(run, event, "rewrapped", cut, _sources(before), marked, stopping.wants_none(value))
+    if copies.of(value) is not None:
+        return None  # it is a copy: that is the mistake
     if not isinstance(value, (Flow, Unknown)) or not stopping.wants_none(value):
         return None
     cut = explaining_cut(run, value)
     if cut is None or _cut_on_purpose(run, value, cut):
         return None
     kind = "non-differentiable" if cut.kind == "cast" else cut.kind
-    return _made(run, event, kind, cut, _sources(value), None, True)
+    return _made(run, event, kind, cut, _sources(value), True)
 
 
 def _cut_on_purpose(run: Run, value: Value, cut: Cut) -> bool:
@@ -99,7 +90,6 @@ def _made(
     kind: str,
     cut: Cut | None,
     leaves: frozenset[Leaf],
-    rewrapped: Site | None,
     raises: bool,
 ) -> Fruitless:
     trained = frozenset(leaf for leaf in leaves if leaf in run.held)
@@ -108,7 +98,7 @@ def _made(
         # Inside of it another condition may keep the backward pass from running.
         extra = tuple(branch for branch in event.branches if branch not in cut.branches)
     optimizers = tuple(run.holders(set(trained)))
-    return Fruitless(event.site, kind, cut, raises, rewrapped, trained, optimizers, extra)
+    return Fruitless(event.site, kind, cut, raises, trained, optimizers, extra)
 
 
 def _sources(value: Value) -> frozenset[Leaf]:
@@ -117,28 +107,6 @@ def _sources(value: Value) -> frozenset[Leaf]:
         copied: frozenset[Leaf] = value.slots.get("#copy_of", frozenset())
         return copied
     return frozenset(leaf for leaf, _ in value.cuts) if isinstance(value, (Flow, Unknown)) else frozenset()
-
-
-def _rewrapped(run: Run, value: Value) -> tuple[Site, Value] | None:
-    """Where the number of a backward pass itself was wrapped anew or told to want a gradient, and what it was."""
-    if isinstance(value, Leaf):
-        if value in run.held or value.site is None:
-            return None
-        marks = (event for event in run.of(TensorMarked) if event.site == value.site)
-        before = next((event.tensor for event in marks), None)
-        if before is not None:
-            return value.site, before
-        return (value.site, value) if value.slots.get("#copy_of") else None
-    if not isinstance(value, Flow) or value.deps:
-        return None
-    if value.origin is not None and value.origin.operation.startswith(_WRAPS):
-        return value.origin.site, value
-    for event in run.of(TensorMarked):
-        before = event.tensor
-        if event.what in _MARKS and before.cuts == value.cuts and stopping.wants_none(before):
-            if not stopping.wants_none(value) and before.stop == value.stop:
-                return event.site, before
-    return None
 
 
 def _on_both_ways(facts: list[Fruitless]) -> bool:

@@ -23,6 +23,7 @@ from optlint.semantics.gradients import CLEAR, FRESH, WIPED
 from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.questions.idle_methods import none_used
 from optlint.semantics.questions.participation import deps
+from optlint.semantics.questions.rewrapped import rewrapped
 from optlint.semantics.questions.wrong_optimizer import wrong_steps
 from optlint.semantics.site import Site
 from optlint.semantics.values import Leaf, Optimizer
@@ -95,6 +96,8 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
     held = run.held_by(subject)
     if held & frozenset().union(*(event.maybe for event in run.backwards)):
         return False  # reached by a backward pass
+    if held & frozenset().union(*(fact.leaves for fact in run.ask(rewrapped))):
+        return False  # that pass ends at a copy of the loss: that is the mistake
     if id(subject) in run.interpreter.book.handed_out or subject.groups.open:
         return False
     if not held or held & run.touched:
