@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, copies, expressions, forwards, iteration
+from optlint.semantics import attributes, containers, copies, expressions, forwards, iteration, tapes
 from optlint.semantics.libraries import misused_values
 from optlint.semantics.values import (
     ABSENT,
@@ -82,6 +82,7 @@ def _unpack(it: Interpreter, target: cst.Tuple | cst.List, value: Value) -> None
 
 
 def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: cst.Subscript) -> None:
+    tapes.give(it, [value])
     for option in options(owner):
         if isinstance(option, (Leaf, Flow)):
             _written_by_hand(it, option, node)

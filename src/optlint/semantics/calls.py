@@ -25,6 +25,7 @@ from optlint.semantics import (
     iteration,
     reading,
     stopping,
+    tapes,
     unseen_parts,
 )
 from optlint.semantics.libraries import (
@@ -39,6 +40,8 @@ from optlint.semantics.libraries import (
     repeated_values,
     tensor_calls,
     tensor_ops,
+    tensorflow_ops,
+    tensorflow_tapes,
     text_calls,
     torch_calls,
     torch_identity,
@@ -350,6 +353,7 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, Leaf):
             it.heap.set(value.slots, "#escaped", True)
         elif isinstance(value, Unknown):
+            tapes.give(it, [value])
             for leaf in value.taint:
                 if leaf.requires_grad is False:  # a part of a model, looked up by a name that is not known
                     it.heap.set(leaf.slots, "#escaped", True)
@@ -434,6 +438,8 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         regular_expressions.call,
         frameworks.call,
         torch_calls.call,
+        tensorflow_tapes.call,
+        tensorflow_ops.call,
         keras_models.call,
     ):
         result = library(it, name, arguments, node)
@@ -495,6 +501,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         return _call_instance_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Optimizer):
         return torch_optimizers.call_optimizer_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, (Container, DictObj)):
+        tapes.give(it, arguments.all_values())
     if isinstance(receiver, Container):
         own = records.call_method(it, receiver, method.name, arguments)
         if own is not None:
@@ -567,9 +575,12 @@ def _call_on_unknown(
         return non_differentiable(it, [receiver, *values], node, f".{name}")
     if name in tensor_ops.DETACHING_METHODS and isinstance(receiver, Unknown) and not it.unknown_grad_mode:
         return expressions.cut(it, receiver, Cut("detach", it.site(node), f".{name}()"))
-    taken = keras_models.of_gradients(it, arguments, name, node)
+    taken = keras_models.of_gradients(it, arguments, name, node) or tensorflow_tapes.by_name(
+        it, name, arguments, node
+    )
     if taken is not None:
         return taken
+    tapes.give(it, [receiver])
     if name.startswith(_UNFREEZES) and FALSE not in values:
         unseen_parts.changed(it, receiver, node)
     if name in _ITERATORS and not values and isinstance(receiver, Unknown):
@@ -607,6 +618,7 @@ def _call_instance_method(
         torch_optimizers.call_object_method,
         torch_methods.call_module_method,
         regular_expressions.call_method,
+        tensorflow_tapes.call_method,
         keras_models.call_method,
     ):
         result = library(it, owner, name, arguments, node)

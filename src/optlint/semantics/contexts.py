@@ -1,6 +1,6 @@
 """``with`` statements: what is entered, the body between the two halves of a ``@contextmanager``, what is left.
 
-The interpreter calls it; of what libraries' contexts do it knows the gradient modes and the meta device only.
+The interpreter calls it; of what libraries' contexts do it knows the gradient modes, tapes and the meta device only.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from optlint.semantics import (
     stopping,
     truth,
 )
+from optlint.semantics.libraries import tensorflow_tapes
 from optlint.semantics.values import (
     NONE,
     UNKNOWN,
@@ -126,6 +127,9 @@ def _doubt(it: Interpreter, method: Function | None, leaves: bool) -> None:
 
 def _enter(it: Interpreter, value: Value, node: cst.CSTNode) -> tuple[Value, Callable[[], None]]:
     """Enter one item: what ``as`` binds, and what to do on leaving, however that comes about."""
+    of_tape = tensorflow_tapes.context(it, value)
+    if of_tape is not None:
+        return of_tape
     if isinstance(value, expressions.GradMode):
         return NONE, stopping.set_mode(it, value.enabled, stopping.turned_off(it, it.site(node), value.name))
     if isinstance(value, Choice) and any(

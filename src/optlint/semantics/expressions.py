@@ -23,11 +23,17 @@ from optlint.semantics import (
     reading,
     repetition,
     stopping,
+    tapes,
     truth,
     walking,
 )
 from optlint.semantics.frame import Frame
-from optlint.semantics.libraries import keras_models, keras_trainable, misused_values, text_calls
+from optlint.semantics.libraries import (
+    keras_models,
+    keras_trainable,
+    misused_values,
+    text_calls,
+)
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -53,6 +59,7 @@ from optlint.semantics.values import (
     Text,
     Unknown,
     Value,
+    Variable,
     join_values,
     options,
 )
@@ -132,7 +139,7 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
         elif isinstance(value, Unknown):
             deps |= value.taint
             cuts |= value.cuts
-            opaque = opaque or bool(value.taint)
+            opaque = opaque or (bool(value.taint) and not isinstance(value, Variable))
         elif isinstance(value, Method):
             waiting.append(value.receiver)
             opaque = True
@@ -164,6 +171,8 @@ LEAVES_OF_A_PART = 16
 def flow(it: Interpreter, values: Sequence[Value]) -> Value:
     """The number computed from ``values``, under the present gradient mode."""
     deps, cuts, opaque = sources(it, values)
+    if it.recording.used:
+        tapes.operation(it, deps, cuts)
     it.heap.work += (len(deps) + len(cuts)) // LEAVES_OF_A_PART
     plain = stopping.all_want_none(values)
     stop = stopping.stop_of(values)
@@ -267,6 +276,8 @@ def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
     for value in values:
         leaves |= {leaf for leaf in modules.reachable_leaves(it, value) if leaf.requires_grad is not False}
         cuts |= sources(it, [value])[1] if not isinstance(value, Instance) else set()
+    if it.recording.used:
+        leaves |= tapes.unseen(it, leaves)
     if it.no_grad and not it.unknown_grad_mode:
         here = it.no_grad[-1].cut(it)
         without = stopping.hardened(cuts, here) | {(leaf, here) for leaf in leaves}
@@ -802,6 +813,8 @@ def _yield(it: Interpreter, node: cst.Yield) -> Value:
     frame = it.frame
     if frame.pending is not None:
         frame.pending.at_yield(given)
+    else:
+        tapes.left_open(it)
     earlier = frame.yielded or Items()
     conditional, rounds = frame.entered_under
     doubtful = it.conditional > conditional

@@ -27,6 +27,7 @@ from optlint.semantics import (
     missed_flags,
     modules,
     stopping,
+    tapes,
     truth,
 )
 from optlint.semantics.events import Event, HandUpdated
@@ -115,6 +116,8 @@ class Interpreter:
         self.for_type_checkers = False
         #: The optimizers of the run and their gradients.
         self.book = gradients.Book()
+        #: The gradient tapes that record now.
+        self.recording = tapes.Recording()
         #: What holds for all that is made from now on (the meta device).
         self.switches: dict[str, object] = {}
         #: The ``if`` statements whose outcome is not known and that are being followed, and which way.

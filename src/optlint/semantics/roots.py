@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from optlint.semantics import attributes, calls, expressions, families, functions, gradients, loading
+from optlint.semantics import attributes, calls, expressions, families, functions, gradients, loading, tapes
 from optlint.semantics.events import MethodBegan, Returned
 from optlint.semantics.frame import Context, Frame
 from optlint.semantics.interpreter import MAX_STEPS, BudgetExceeded, Interpreter
@@ -113,6 +113,7 @@ def _run(
     it.entry = 0
     it.reader = None
     it.book = gradients.Book(list(it.book.known))
+    it.recording = tapes.Recording(it.recording.used)
     gradients.entered(it)
     frames = len(it.frames)
     mark = it.heap.mark()
@@ -141,7 +142,9 @@ def _follow_definition(it: Interpreter, namespace: Namespace, part: Slice) -> No
     it.frames.append(frame)
     value = it.global_name(namespace, part.definition or "")
     if isinstance(value, Function) and value.node not in it.entered:
-        for given in _parts(_call_unknown(it, value, None)):
+        result = _call_unknown(it, value, None)
+        tapes.give(it, [result])
+        for given in _parts(result):
             for option in options(given):
                 gradients.escaped(it, option)
     elif isinstance(value, UserClass) and value.context.part is part:
@@ -211,6 +214,7 @@ def _methods(cls: UserClass) -> list[Function]:
 def _given_out(it: Interpreter, result: Value, method: Function) -> None:
     """What a method returns is in the hands of code that is not seen here."""
     used = frozenset(expressions.sources(it, [result])[0])
+    tapes.give(it, [result])
     it.record(Returned(it.site_of(method), False, used))
     calls.escape(it, [part for part in _parts(result) if not isinstance(part, (Instance, Optimizer))])
 

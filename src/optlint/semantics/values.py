@@ -115,6 +115,11 @@ class Unknown(Value):
 UNKNOWN = Unknown()
 
 
+@dataclass(frozen=True)
+class Variable(Unknown):
+    """A variable of TensorFlow or Keras, or all those of one layer: ``taint`` holds the one leaf that stands for it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Stranger(Unknown):
     """An object of which nothing is known but that it is always the same one: what a function was given from outside.

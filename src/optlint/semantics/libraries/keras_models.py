@@ -18,6 +18,8 @@ from optlint.semantics.libraries import (
     keras_names,
     keras_trainable,
     keras_training,
+    keras_weights,
+    tensorflow_tapes,
 )
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.libraries.keras_trainable import Flagged, FrozenVariables, is_layer, layers_of
@@ -81,7 +83,8 @@ _APPLYING = {
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """Call a class or function of Keras (or any function on symbolic tensors); None when it is not Keras."""
-    taken = of_gradients(it, arguments, name.rsplit(".", 1)[-1], node)
+    how = name.rsplit(".", 1)[-1]
+    taken = of_gradients(it, arguments, how, node) or tensorflow_tapes.by_name(it, how, arguments, node)
     if taken is not None:
         return taken
     generic = keras_names.canonical(name)
@@ -234,12 +237,14 @@ def get_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
         return Symbolic()
     if name in ("trainable_variables", "trainable_weights"):
         frozen = keras_trainable.frozen_state(it, owner)
-        return UNKNOWN if frozen is None else FrozenVariables(owner, frozen)
+        if frozen is not None:
+            return FrozenVariables(owner, frozen)
+        return keras_weights.listed(it, owner, name) or UNKNOWN
     if name == "name":
         return _name(owner)
     if name in ("variables", "weights", "non_trainable_variables", "optimizer", "metrics", "losses"):
-        return UNKNOWN
-    return None
+        return keras_weights.listed(it, owner, name) or UNKNOWN
+    return keras_weights.listed(it, owner, name)
 
 
 def _output(owner: Instance) -> Symbolic:
@@ -309,6 +314,8 @@ def call_method(
     if name in ("add_weight", "add_variable"):
         if arguments.keywords.get("trainable") != FALSE:
             it.heap.set(owner.slots, "#own_weights", True)
+            if keras_weights.matter(it):
+                return keras_weights.added(it, owner, node)
         return External("keras.Variable()")
     if name == "get_layer":
         return _get_layer(it, owner, arguments)
@@ -316,7 +323,8 @@ def call_method(
         return call_layer(it, owner, arguments, node)
     if name == "build":
         keras_trainable.build(it, owner)
-    return UNKNOWN if name in _NEUTRAL else None
+    given = keras_weights.call_method(it, owner, name, arguments, node)
+    return UNKNOWN if given is None and name in _NEUTRAL else given
 
 
 def _add(it: Interpreter, owner: Instance, arguments: Arguments, site: Site) -> Value:
@@ -377,7 +385,7 @@ def operated(values: Sequence[Value]) -> Value | None:
 def call_layer(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     """A layer or model called: on symbolic tensors it becomes part of a functional model."""
     keras_trainable.build(it, owner)
-    return keras_graph.after(it, owner, arguments) or UNKNOWN
+    return keras_graph.after(it, owner, arguments) or keras_weights.called(it, owner, arguments, node)
 
 
 def is_instance(value: Instance, name: str) -> bool | None:

@@ -19,6 +19,8 @@ _PREFIXES = (
     "tf_keras.",
     "keras.",
 )
+#: Parts of Keras that TensorFlow has under its own name, too.
+_OF_TENSORFLOW = ("optimizers.", "losses.", "metrics.", "initializers.")
 _ROOT_CLASSES = {"Model", "Sequential", "Input", "Layer", "Functional"}
 
 
@@ -26,7 +28,8 @@ def canonical(name: str) -> str | None:
     """``keras.layers.Dense`` for ``tensorflow.keras.layers.Dense`` and the like; None when it is not of Keras."""
     prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
     if prefix is None:
-        return None
+        alias = name.removeprefix("tensorflow.")
+        return f"keras.{alias}" if alias != name and alias.startswith(_OF_TENSORFLOW) else None
     parts = name[len(prefix) :].split(".")
     last = parts[-1]
     if last in _ROOT_CLASSES and parts[0] in ("models", "engine", "layers", last):

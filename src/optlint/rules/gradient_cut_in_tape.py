@@ -1,0 +1,97 @@
+"""OPT607: an operation inside of a tape through which no gradient goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optlint.finding import Finding, Severity
+from optlint.rules.base import Rule
+
+if TYPE_CHECKING:
+    from optlint.semantics.program import Run
+    from optlint.semantics.questions.tape_flow import CutInTape
+
+
+class GradientCutInTape(Rule):
+    """Between the variables and the loss of a tape stands an operation that has no gradient.
+
+    `.numpy()`, `model.predict`, functions of numpy and `tf.stop_gradient` make a constant of a tensor; `tf.argmax`,
+    `tf.round`, comparisons and casts to whole numbers have no gradient. If nothing else leads from the variables to
+    the loss, all gradients are None.
+    """
+
+    code = "OPT607"
+    name = "gradient-cut-in-tape"
+    severity = Severity.ERROR
+    frameworks = ("Keras", "TensorFlow")
+    at_run_time = """\
+`tape.gradient` gives None for each variable, and `apply_gradients` raises `ValueError: No gradients provided for any
+variable.` A loss that is a number of numpy raises `AttributeError: 'numpy.float32' object has no attribute '_id'` in
+`tape.gradient`. `tf.sign` gives zeros: nothing is raised, and nothing trains."""
+    bad = """\
+import keras
+import tensorflow as tf
+
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+optimizer = keras.optimizers.Adam(0.01)
+x, y = tf.random.normal((8, 4)), tf.ones((8,))
+
+with tf.GradientTape() as tape:
+    labels = tf.argmax(model(x, training=True), axis=1)
+    loss = tf.reduce_mean(tf.square(tf.cast(labels, tf.float32) - y))
+grads = tape.gradient(loss, model.trainable_variables)
+optimizer.apply_gradients(zip(grads, model.trainable_variables))
+"""
+    good = """\
+import keras
+import tensorflow as tf
+
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+optimizer = keras.optimizers.Adam(0.01)
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+x, y = tf.random.normal((8, 4)), tf.ones((8,))
+
+with tf.GradientTape() as tape:
+    loss = cross_entropy(y, model(x, training=True))
+grads = tape.gradient(loss, model.trainable_variables)
+optimizer.apply_gradients(zip(grads, model.trainable_variables))
+"""
+    silent = (
+        "another way from the variables to the loss has a gradient (straight-through estimators, detached targets)",
+        "some of what the loss is computed from is not known",
+    )
+    misses = (
+        "operations inside of a functional model, and those in a loss that is given to `compile`",
+        "a cut that leaves some of the variables with a gradient",
+    )
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield a finding for each operation that cuts off all that was asked for."""
+        from optlint.semantics.questions.tape_flow import cut_in_tape
+
+        for fact in run.ask(cut_in_tape):
+            yield self._finding(fact)
+
+    def _finding(self, fact: CutInTape) -> Finding:
+        variables = f"`{fact.listed}`" if fact.listed else "its variables"
+        then = f", which raises `{fact.error}`" if fact.error else ""
+        what = f"`{fact.text}`" if fact.text else "this comparison"
+        if fact.kind == "detach":
+            message = (
+                f"{what} makes a constant of what the model gives: the gradient for {variables} is None{then}"
+            )
+            advice = "compute the loss from the tensor itself, with functions of TensorFlow only"
+            if ".predict" in fact.text:
+                advice = "call the model: `model(x, training=True)` in place of `model.predict(x)`"
+        else:
+            message = f"{what} has no gradient: the gradient for {variables} is None{then}"
+            advice = (
+                "compute the loss from the model's raw outputs (logits, probabilities); keep this for metrics"
+            )
+        return self.finding(
+            fact.site,
+            message=message,
+            help=advice,
+            related=(fact.taken.related("the gradient is asked for here"),),
+        )
