@@ -49,6 +49,7 @@ class ClaimKind(enum.Enum):
     GRADIENTS_PILE_UP = "gradients-pile-up"
     NEVER_STEPPED = "never-stepped"
     STATE_LOST = "state-lost"
+    CLIPPED_IN_VAIN = "clipped-in-vain"
 
 
 #: Claims about the whole run: no parameter is named.
@@ -59,6 +60,7 @@ _ALONE = frozenset(
         ClaimKind.GRADIENTS_PILE_UP,
         ClaimKind.NEVER_STEPPED,
         ClaimKind.STATE_LOST,
+        ClaimKind.CLIPPED_IN_VAIN,
     }
 )
 

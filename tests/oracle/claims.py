@@ -38,6 +38,9 @@ def _faults_of(claim: Claim, claims: tuple[Claim, ...], seen: Observation) -> It
     elif claim.kind is ClaimKind.STATE_LOST:
         if not seen.state_lost:
             yield f"'{claim}': no optimizer took over parameters without the state that another had for them"
+    elif claim.kind is ClaimKind.CLIPPED_IN_VAIN:
+        if seen.clip_used:
+            yield f"'{claim}': a step used a gradient as clipping had left it"
     elif claim.kind is ClaimKind.TRAINS:
         yield from _faults_of_trains(claims, seen)
     else:

@@ -57,6 +57,8 @@ class Observation:
     piled_up: bool = False
     #: Whether an optimizer stepped parameters for which another one of its class had state that it lacks.
     state_lost: bool = False
+    #: Whether a step used a gradient as clipping had left it.
+    clip_used: bool = False
     instances: list[Instance] = field(default_factory=list)
     tensors: list[TensorFate] = field(default_factory=list)
 
@@ -74,6 +76,7 @@ class Observation:
             backwards=data["backwards"],
             piled_up=data["piled_up"],
             state_lost=data["state_lost"],
+            clip_used=data["clip_used"],
             instances=[Instance(**instance) for instance in data["instances"]],
             tensors=[TensorFate(**tensor) for tensor in data["tensors"]],
         )

@@ -6,7 +6,7 @@ Made by ``runner`` before the program starts; knows torch and nothing of fixture
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -42,6 +42,9 @@ class TorchObserver:
         self._steppers: dict[int, Optimizer] = {}
         self._state_lost = False
         self._backwards = 0
+        self._clip_used = False
+        #: Gradients that were clipped, with their values then.
+        self._clipped: dict[int, tuple[Tensor, Tensor]] = {}
         self._found_user_objects = False
 
     def install(self) -> None:
@@ -57,6 +60,7 @@ class TorchObserver:
         register_module_forward_pre_hook(self._before_forward)
         register_optimizer_step_pre_hook(self._before_step)
         self._count_backwards()
+        self._watch_clipping()
         register_optimizer_step_post_hook(self._after_step)
 
     def observation(self) -> Observation:
@@ -70,6 +74,7 @@ class TorchObserver:
             backwards=self._backwards,
             piled_up=self._piled_up,
             state_lost=self._state_lost,
+            clip_used=self._clip_used,
             instances=[self._instance(thing, index) for thing in objects],
             tensors=self._fates(tensors),
         )
@@ -93,6 +98,7 @@ class TorchObserver:
         self._remember(_tensors_of(optimizer))
         self._see_gradients()
         self._see_used_gradients(optimizer)
+        self._see_clipped_gradients(optimizer)
         self._see_lost_state(optimizer)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -150,6 +156,37 @@ class TorchObserver:
             self._backwards += 1
 
         setattr(Tensor, "backward", counting)  # noqa: B010 - mypy refuses the plain assignment
+
+    def _watch_clipping(self) -> None:
+        for name in ("clip_grad_norm_", "clip_grad_value_"):
+            watching = functools.partial(self._clip, getattr(nn.utils, name))
+            for module in (nn.utils, nn.utils.clip_grad):
+                setattr(module, name, watching)
+        original = Tensor.clamp_
+
+        @functools.wraps(original)
+        def clamping(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            result = original(tensor, *args, **kwargs)
+            self._note_clipped([tensor])
+            return result
+
+        setattr(Tensor, "clamp_", clamping)  # noqa: B010 - mypy refuses the plain assignment
+
+    def _clip(self, original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        result = original(tensors, *args, **kwargs)
+        self._note_clipped([tensor.grad for tensor in tensors if tensor.is_leaf and tensor.grad is not None])
+        return result
+
+    def _note_clipped(self, gradients: list[Tensor]) -> None:
+        """What a gradient is after clipping; by its memory, for ``p.grad.data`` shares that."""
+        for gradient in gradients:
+            self._clipped[gradient.data_ptr()] = (gradient, gradient.detach().clone())
+
+    def _see_clipped_gradients(self, optimizer: Optimizer) -> None:
+        for gradient in (tensor.grad for tensor in _tensors_of(optimizer) if tensor.grad is not None):
+            found = None if gradient.is_sparse else self._clipped.get(gradient.data_ptr())
+            self._clip_used = self._clip_used or (found is not None and torch.equal(found[1], gradient))
 
     def _children(self, value: Any) -> list[tuple[str, Any]] | None:
         if isinstance(value, nn.Module) and "_modules" in vars(value):

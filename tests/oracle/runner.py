@@ -133,6 +133,7 @@ def _merged(observations: list[Observation]) -> Observation:
         for instance in seen.instances:
             instance.tensors = {path: index + offset for path, index in instance.tensors.items()}
         merged.steps += seen.steps
+        merged.clip_used = merged.clip_used or seen.clip_used
         merged.backwards += seen.backwards
         merged.piled_up = merged.piled_up or seen.piled_up
         merged.state_lost = merged.state_lost or seen.state_lost

@@ -37,6 +37,7 @@ from optlint.semantics.values import (
     External,
     Flow,
     Function,
+    Gradient,
     Instance,
     Items,
     Leaf,
@@ -116,6 +117,8 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _super_attribute(it, owner, name)
     if isinstance(owner, Optimizer):
         return _optimizer_attribute(it, owner, name)
+    if isinstance(owner, Gradient) and name == "data":
+        return owner
     if isinstance(owner, (Unknown, expressions.GradMode)):
         return Method(owner, name)
     if isinstance(owner, LibraryClass) and name == "__name__" and owner.qualified_name.startswith("keras."):
@@ -269,7 +272,7 @@ def _tensor_attribute(it: Interpreter, owner: Leaf | Flow, name: str, node: cst.
     if name == "grad":
         for leaf in (owner,) if isinstance(owner, Leaf) else owner.deps:
             it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
-        return UNKNOWN
+        return Gradient(leaf=owner) if isinstance(owner, Leaf) else UNKNOWN
     if name == "requires_grad":
         known = owner.requires_grad if isinstance(owner, Leaf) else True if owner.deps else None
         if isinstance(owner, Leaf) and owner.is_parameter and known is False:

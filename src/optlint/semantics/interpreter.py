@@ -33,7 +33,7 @@ from optlint.semantics import (
 from optlint.semantics.events import Event, HandUpdated
 from optlint.semantics.frame import Exits, Frame, Loop, Round
 from optlint.semantics.heap import Heap
-from optlint.semantics.libraries import keras_trainable, torch_identity
+from optlint.semantics.libraries import clipping, keras_trainable, torch_identity
 from optlint.semantics.libraries.keras_generation import Generation
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -279,6 +279,8 @@ class Interpreter:
             value = expressions.evaluate(self, node.value)
             if isinstance(value, expressions.GradMode):
                 contexts.switch_grad_mode(self, value, node.value)
+        if isinstance(node.value, (cst.Attribute, cst.Name)):
+            clipping.named(self, value, node.value)
         missed_flags.stated(self, node.value)
         return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
 

@@ -137,6 +137,13 @@ class Stranger(Unknown):
 
 
 @dataclass(frozen=True)
+class Gradient(Unknown):
+    """``p.grad``. Nothing is known of it but whose it is."""
+
+    leaf: Leaf | None = None
+
+
+@dataclass(frozen=True)
 class Scheduler(Unknown):
     """A learning-rate scheduler. Nothing else is asked of it."""
 
@@ -644,6 +651,8 @@ def _join_numbers(found: list[Value]) -> Value | None:
         return None
     if not any(isinstance(value, (Flow, Unknown)) for value in present):
         return None
+    if all(isinstance(value, Gradient) for value in present):
+        return present[0] if len(present) == 1 else Gradient()
     cuts = frozenset(cut for v in present if isinstance(v, (Flow, Unknown)) for cut in v.cuts)
     deps = frozenset(leaf for v in present for leaf in reaching_leaves(v))
     numbers = [value for value in present if isinstance(value, (Flow, Unknown))]

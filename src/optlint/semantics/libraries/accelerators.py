@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import calls, events, gradients, iteration, modules
-from optlint.semantics.libraries import torch_optimizers
+from optlint.semantics.libraries import clipping, torch_optimizers
 from optlint.semantics.libraries.parameter_arguments import groups_of
 from optlint.semantics.values import (
     NONE,
@@ -78,7 +78,7 @@ def call_method(
     if name in _PASSES:
         return first
     if name in ("clip_grad_norm_", "clip_grad_value_"):
-        iteration.take(it, arguments.get(0, "parameters") or UNKNOWN)
+        clipping.clipped(it, arguments.get(0, "parameters"), name, arguments, node)
     elif name in ("load", "load_state", "load_raw"):
         _restore(it, owner, name, arguments, node)
     elif name == "launch" and arguments.positional:

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 BEFORE_OPTIMIZERS = ("prepare_data", "setup", "configure_model", "configure_sharded_model")
 BEFORE_TRAINING = ("on_fit_start", "on_pretrain_routine_start", "on_pretrain_routine_end", "on_train_start")
 BEFORE_STEP = ("on_train_epoch_start", "on_epoch_start", "on_train_batch_start")
+#: What runs between the backward pass and the step.
+_BEFORE_UPDATE = ("on_after_backward", "on_before_optimizer_step")
 _AFTER_STEP = (
-    "on_after_backward",
-    "on_before_optimizer_step",
     "on_before_zero_grad",
     "on_train_batch_end",
     "on_train_epoch_end",
@@ -53,6 +53,7 @@ HOOKS = frozenset(
         *BEFORE_OPTIMIZERS,
         *BEFORE_TRAINING,
         *BEFORE_STEP,
+        *_BEFORE_UPDATE,
         *_AFTER_STEP,
         "configure_optimizers",
         "training_step",
@@ -112,14 +113,14 @@ def fit(it: Interpreter, module: Instance, node: cst.CSTNode, trainer: Instance 
     optimizers = _configure(it, module, it.site(node))
     _run(it, module, callbacks, BEFORE_TRAINING)
     hooked = bool(callbacks) or any(
-        attributes.user_method(module, name) for name in (*BEFORE_STEP, *_AFTER_STEP)
+        attributes.user_method(module, name) for name in (*BEFORE_STEP, *_BEFORE_UPDATE, *_AFTER_STEP)
     )
     step = attributes.user_method(module, "training_step")
     again = hooked or is_automatic(it, module) is False
     for _ in range(_ROUNDS if again else 1):
         with training_rounds.one_round(it, it.site_of(step) if step is not None else it.site(node)):
             _run(it, module, callbacks, BEFORE_STEP, optimizers)
-            _train(it, module, optimizers, node)
+            _train(it, module, callbacks, optimizers, node)
             _run(it, module, callbacks, _AFTER_STEP)
 
 
@@ -175,7 +176,13 @@ def configured(given: Value) -> Items:
     return Items(tuple(dict.fromkeys(found)), more)
 
 
-def _train(it: Interpreter, module: Instance, optimizers: Container, node: cst.CSTNode) -> None:
+def _train(
+    it: Interpreter,
+    module: Instance,
+    callbacks: list[Instance],
+    optimizers: Container,
+    node: cst.CSTNode,
+) -> None:
     """One ``training_step``; with automatic optimization its loss is taken backward and the optimizer stepped."""
     step = attributes.user_method(module, "training_step")
     if step is None:
@@ -185,9 +192,11 @@ def _train(it: Interpreter, module: Instance, optimizers: Container, node: cst.C
         batch: tuple[Value, ...] = (UNKNOWN, UNKNOWN, *index)
         loss = training_rounds.hook(it, step, Arguments(batch), module)
         if automatic is False:
+            _run(it, module, callbacks, _BEFORE_UPDATE)
             continue
         training_rounds.clear(it, chosen, node)
         _backward(it, loss, node)
+        _run(it, module, callbacks, _BEFORE_UPDATE)
         training_rounds.step(it, chosen, node)
 
 

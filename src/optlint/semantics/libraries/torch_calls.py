@@ -10,6 +10,7 @@ import libcst as cst
 
 from optlint.semantics import copies, events, expressions, forwards, identity, iteration, stopping
 from optlint.semantics.libraries import (
+    clipping,
     misused_values,
     optimizers,
     packed_sequences,
@@ -29,6 +30,7 @@ from optlint.semantics.values import (
     Device,
     Flow,
     Function,
+    Gradient,
     Instance,
     Items,
     Leaf,
@@ -123,7 +125,7 @@ def _call_torch(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTN
         clipped = arguments.get(0, "parameters")
         if clipped is not None:
             misused_values.note_iterated(it, clipped, node)
-            iteration.take(it, clipped)
+        clipping.clipped(it, clipped, name, arguments, node)
         if "norm" not in name:
             return NONE
         return Flow(in_graph=False, origin=Origin(it.site(node), "clip_grad_norm_(…)"))
@@ -154,6 +156,9 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     from optlint.semantics.libraries import tensor_calls
 
     values = arguments.all_values()
+    gradient = arguments.get(0, "input")
+    if clipping.is_clamp(name) and isinstance(gradient, Gradient):
+        clipping.by_hand(it, gradient, name.removeprefix("torch."), node)
     if packed_sequences.makes(name):
         return packed_sequences.pack(it, values)
     if name in tensor_ops.DETACHING_FUNCTIONS or name.endswith(("from_numpy", "Tensor")):

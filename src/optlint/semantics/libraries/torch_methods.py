@@ -23,6 +23,7 @@ from optlint.semantics.libraries import (
     torch_modules,
     torch_nn,
 )
+from optlint.semantics.loop_events import LeavesCleared
 from optlint.semantics.registration_events import BufferRegistered
 from optlint.semantics.values import (
     ABSENT,
@@ -271,6 +272,8 @@ def _call_forward(it: Interpreter, owner: Instance, arguments: Arguments, node: 
 def _zero_grad(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     items = modules.parameter_items(it, owner, named=False)
     leaves = {option for value in items.values for option in options(value) if isinstance(option, Leaf)}
+    if not items.open:
+        it.record(LeavesCleared(it.site(node), bool(it.conditional), frozenset(leaves)))
     gradients.cleared_leaves(it, frozenset(leaves), items.open, it.site(node))
     return NONE
 

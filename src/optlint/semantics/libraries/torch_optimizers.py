@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import events, gradients, idle, truth
-from optlint.semantics.libraries import argument_faults
+from optlint.semantics.libraries import argument_faults, clipping
 from optlint.semantics.libraries.parameter_arguments import (
     adopt,
     all_frozen,
@@ -17,6 +17,7 @@ from optlint.semantics.libraries.parameter_arguments import (
     groups_of,
     parameterless,
 )
+from optlint.semantics.loop_events import LossScaled, SteppedByScaler, Unscaled
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     FALSE,
@@ -26,6 +27,7 @@ from optlint.semantics.values import (
     Const,
     Container,
     DictObj,
+    Gradient,
     Groups,
     Instance,
     Items,
@@ -304,6 +306,8 @@ def call_unseen(
     """``x.step()``, ``x.zero_grad()``, ``scaler.step(x)`` on what came from outside; None for other methods."""
     site = it.site(node)
     values = arguments.all_values()
+    if isinstance(receiver, Gradient):
+        clipping.by_hand(it, receiver, name, node)
     if name in _WRITES_GRADIENT:
         gradients.doubt_all(it)
         return None
@@ -348,16 +352,29 @@ def call_object_method(
 ) -> Value | None:
     """A method of a gradient scaler."""
     if isinstance(owner.cls, LibraryClass) and owner.cls.qualified_name == "torch.GradScaler":
-        return _scaler_method(it, name, arguments, node)
+        off = owner.site is not None and _DISABLED.search(owner.site.text()) is not None
+        return _scaler_method(it, name, arguments, node, not off)
     return None
 
 
-def _scaler_method(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
+#: A scaler that is told to do nothing.
+_DISABLED = re.compile(r"enabled\s*=\s*False\b")
+
+
+def _scaler_method(
+    it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode, scales: bool
+) -> Value:
     first = arguments.positional[0] if arguments.positional else UNKNOWN
+    site, doubt = it.site(node), bool(it.conditional)
     if name == "scale":
+        if scales:
+            it.record(LossScaled(site, doubt))
         return first
-    if name == "step":
-        for option in options(first):
-            if isinstance(option, Optimizer):
-                step(it, option, node)
+    for option in options(first):
+        if isinstance(option, Optimizer) and name == "unscale_":
+            it.record(Unscaled(site, doubt, option))
+        elif isinstance(option, Optimizer) and name == "step":
+            if scales:
+                it.record(SteppedByScaler(site, doubt, option))
+            step(it, option, node)
     return UNKNOWN

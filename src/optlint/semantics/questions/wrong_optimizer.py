@@ -5,7 +5,7 @@ Everything here needs evidence; a doubt is an empty answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -91,11 +91,11 @@ def _wrong(run: Run, group: list[Stepped]) -> WrongStep | None:
             continue
         return WrongStep(
             site=group[0].site,
-            stepped=_name(run, stepped),
-            right=_name(run, right),
+            stepped=optimizer_name(run, stepped),
+            right=optimizer_name(run, right),
             subject=right,
             other=stepped,
-            model=_model(run, own),
+            model=owner_name(run, own),
             backward=backward.site,
             again=not vain,
         )
@@ -188,7 +188,7 @@ def _takes_its_place(run: Run, group: list[Stepped], right: Optimizer) -> bool:
     return any(FILLED in event.before.kinds for event in before)
 
 
-def _name(run: Run, optimizer: Optimizer) -> str:
+def optimizer_name(run: Run, optimizer: Optimizer) -> str:
     """How the user calls an optimizer: its variable, or what stands before ``.zero_grad()``; else its class."""
     name = optimizer.slots.get("#variable")
     if isinstance(name, str):
@@ -201,7 +201,7 @@ def _name(run: Run, optimizer: Optimizer) -> str:
     return optimizer.cls_name
 
 
-def _model(run: Run, own: set[Leaf]) -> str:
+def owner_name(run: Run, own: Set[Leaf]) -> str:
     """The variable of the network whose parameters these are."""
     for model in run.root_models:
         if own <= {entry.leaf for entry in run.parameters(model).parameters}:
