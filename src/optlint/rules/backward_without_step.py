@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class BackwardWithoutStep(Rule):
     """An optimizer is never stepped, although gradients of its parameters are computed and cleared.
 
-    The loop has `zero_grad()` and `backward()` and forgets `step()`, altogether or for one of several optimizers.
+    The loop has `zero_grad()` and `backward()` and forgets `step()`, altogether or for one of several optimizers; or it
+    updates by hand and writes `p = p - lr * p.grad`, which gives the name `p` to a new tensor.
     """
 
     code = "OPT506"
@@ -54,8 +55,15 @@ for x in torch.randn(10, 8, 4):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each optimizer that never steps."""
-        from optlint.semantics.questions.stepping import never_stepped
+        from optlint.semantics.questions.stepping import never_stepped, updates_thrown_away
 
+        for update in run.ask(updates_thrown_away):
+            yield self.finding(
+                update.site,
+                message=f"this binds the name `{update.name}` anew and leaves the parameter as it is: nothing is "
+                "ever updated",
+                help=f"write into the parameter, under `torch.no_grad()`: `{update.name}.sub_(...)`",
+            )
         for fact in run.ask(never_stepped):
             yield self.finding(
                 fact.site,

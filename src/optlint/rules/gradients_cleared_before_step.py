@@ -16,7 +16,8 @@ class GradientsClearedBeforeStep(Rule):
     """Gradients are cleared between the backward pass and the step.
 
     `zero_grad()` of the optimizer or of the model stands after `backward()` and before `step()`, so that no step ever
-    sees a gradient.
+    sees a gradient; or it runs for each micro-batch where the step is taken every few rounds only, so that the step sees
+    the last one's gradient and no sum.
     """
 
     code = "OPT502"
@@ -56,8 +57,17 @@ for x in torch.randn(10, 8, 4):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each call that throws gradients away before a step."""
+        from optlint.semantics.questions.accumulating import cleared_micro_batches
         from optlint.semantics.questions.clearing import cleared_too_early
 
+        for part in run.ask(cleared_micro_batches):
+            yield self.finding(
+                part.site,
+                message=f"the gradients are cleared in each round, and `{part.optimizer}.step()` runs only "
+                f"if `{part.condition}`: it sees the last round's, all others are thrown away",
+                help=f"clear them after `{part.optimizer}.step()`, in the same branch",
+                related=(part.step.related("this step is to use the gradients of several rounds"),),
+            )
         for fact in run.ask(cleared_too_early):
             yield self.finding(
                 fact.site,

@@ -147,6 +147,26 @@ class Cleared(Event):
 
 
 @dataclass(frozen=True)
+class GradientsDropped(Event):
+    """The gradients of ``subject`` were cleared in a ``loop``; ``before``: what they were until then.
+
+    ``each_round``: in each round of it, whatever branch is taken.
+    """
+
+    subject: Subject
+    before: Gradients
+    loop: Site
+    each_round: bool
+
+
+@dataclass(frozen=True)
+class UpdateLost(Event):
+    """``p = p - …`` ends a loop over parameters: the name is bound anew, and the parameter stays what it is."""
+
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
 class MethodNamed(Event):
     """A statement names ``step``, ``zero_grad`` or ``backward`` of ``receiver`` and does not call it."""
 

@@ -11,10 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from optlint.semantics import events
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     Arguments,
+    Container,
+    DictObj,
     Function,
     Instance,
     Leaf,
@@ -26,6 +29,7 @@ from optlint.semantics.values import (
     Unknown,
     UnseenIterator,
     Value,
+    options,
     reaching_leaves,
 )
 
@@ -252,6 +256,11 @@ def cleared(it: Interpreter, subject: Subject, site: Site) -> None:
 
 def _clear(it: Interpreter, subject: Subject, site: Site) -> None:
     it.book.cleared.add(id(subject))
+    rounds = it.rounds()
+    if rounds:
+        each = rounds[-1].conditional == it.conditional
+        before = state(subject)
+        it.record(events.GradientsDropped(site, bool(it.conditional), subject, before, rounds[-1].site, each))
     moments = {
         Moment(WIPED, site)
         if moment.kind in (FILLED, DIRTY)
@@ -355,12 +364,29 @@ def function_given(it: Interpreter, value: Value) -> None:
     """Code that cannot be seen gets a function or method, which it may call at any time from now on."""
     function = value.function if isinstance(value, Method) else value
     if isinstance(function, Function):
-        trains = _TRAINS.search(function.context.part.code(function.node)) is not None
+        code = function.context.part.code(function.node)
+        own = isinstance(value, Method) or _uses_objects(function, code)
+        trains = own and _TRAINS.search(code) is not None
     else:
         trains = isinstance(value, Method) and isinstance(value.receiver, Optimizer)
     if trains:
         doubt_all(it)
         it.book.out_of_hand = True
+
+
+_NAMES = re.compile(r"[A-Za-z_]\w*")
+
+
+def _uses_objects(function: Function, code: str) -> bool:
+    """Whether a function mentions models, optimizers or lists that stand in the scopes around it."""
+    for name in set(_NAMES.findall(code)):
+        value = function.closure.lookup(name) if function.closure is not None else None
+        if value is None:
+            value = function.context.namespace.slots.get(name)
+        found = options(value) if isinstance(value, Value) else ()
+        if any(isinstance(option, (Optimizer, Instance, Container, DictObj, Stranger)) for option in found):
+            return True
+    return False
 
 
 def note_engine(it: Interpreter, value: Value, node: cst.CSTNode) -> None:

@@ -24,6 +24,7 @@ from optlint.semantics import (
     imports,
     iteration,
     loading,
+    lost_updates,
     missed_flags,
     modules,
     stopping,
@@ -285,6 +286,7 @@ class Interpreter:
         return not (isinstance(node.value, cst.Call) and value is expressions.NEVER)
 
     def _assign(self, node: cst.Assign) -> bool:
+        lost_updates.assigned(self, node)
         value = expressions.evaluate(self, node.value)
         if isinstance(value, Const) and isinstance(node.value, cst.BinaryOperation) and self._counts(node):
             value = UNKNOWN

@@ -13,11 +13,13 @@ from optlint.semantics import modules
 from optlint.semantics.events import (
     Backward,
     Cleared,
+    HandUpdated,
     LossComputed,
     MethodNamed,
     ModelCalled,
     OptimizerBuilt,
     Stepped,
+    UpdateLost,
 )
 from optlint.semantics.gradients import CLEAR, FRESH, WIPED
 from optlint.semantics.questions.clearing import is_optimizer, told
@@ -48,6 +50,29 @@ class NeverStepped:
     site: Site
     optimizer: str
     backward: Site
+
+
+@dataclass(frozen=True)
+class UpdateThrownAway:
+    """An update by hand (``site``) that binds a name and leaves the parameters as they are; ``name``: that name."""
+
+    site: Site
+    name: str
+
+
+def updates_thrown_away(run: Run) -> Iterator[UpdateThrownAway]:
+    """Updates by hand of parameters that nothing else changes, and of which a backward pass computes gradients."""
+    if not run.complete:
+        return
+    reached = frozenset().union(*(event.reached for event in run.backwards))
+    by_hand = {event.leaf for event in run.of(HandUpdated)}
+    seen: set[Site] = set()
+    for event in run.of(UpdateLost):
+        elsewhere = event.leaf in by_hand or event.leaf in run.held or event.leaf.slots.get("#escaped")
+        if event.leaf not in reached or elsewhere or event.site in seen:
+            continue
+        seen.add(event.site)
+        yield UpdateThrownAway(event.site, event.site.text().partition("=")[0].strip())
 
 
 def early_steps(run: Run) -> Iterator[EarlyStep]:
