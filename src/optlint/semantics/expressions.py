@@ -424,7 +424,7 @@ def _formatted(it: Interpreter, node: cst.FormattedString) -> Value:
             parts.append(Const(part.value.replace("{{", "{").replace("}}", "}")))
         elif isinstance(part, cst.FormattedStringExpression):
             value = evaluate(it, part.expression)
-            if part.format_spec:
+            if part.format_spec and part.conversion is None:
                 idle.used(it, value, part.expression, "format")
             parts.append(value if part.format_spec is None and part.conversion is None else UNKNOWN)
     return text_calls.join(parts)

@@ -21,7 +21,8 @@ from optlint.semantics.values import Optimizer
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
-_EVERY = re.compile(r"%")
+#: By what the number of the round is divided.
+_EVERY = re.compile(r"%\s*([\w.]+)")
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,26 @@ def cleared_micro_batches(run: Run) -> Iterator[MicroBatchesCleared]:
             continue  # the gradients were used in another way
         loop = event.loop.node
         condition = _condition(loop, own[0].site)
+        if condition is None or not _adds_up(event.loop, condition):
+            continue
         filled = {site for kind in (FILLED, DIRTY) for site in event.before.sites(kind)}
-        if condition is None or not all(_conditions(loop, site.node) == [] for site in (*filled, event.site)):
+        if any(filled & _used(step) for step in steps if step.subject is not event.subject):
+            continue  # another optimizer steps in between, along the same gradients
+        if not all(_conditions(loop, site.node) == [] for site in (*filled, event.site)):
             continue
         seen.add(event.site)
         yield MicroBatchesCleared(event.site, own[0].site, told(own[0]), condition)
+
+
+def _used(step: Stepped) -> set[Site]:
+    """The backward passes whose gradients a step uses."""
+    return {site for kind in (FILLED, DIRTY) for site in step.before.sites(kind)}
+
+
+def _adds_up(loop: Site, condition: str) -> bool:
+    """Whether the loss is divided by the number of rounds between two steps: their gradients are to be a mean."""
+    every = _EVERY.search(condition)
+    return every is not None and re.search(rf"/=?\s*{re.escape(every[1])}\b", loop.text()) is not None
 
 
 def _condition(loop: cst.CSTNode, step: Site) -> str | None:

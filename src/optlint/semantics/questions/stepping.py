@@ -5,6 +5,7 @@ Everything here needs evidence; a doubt is an empty answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -149,6 +150,28 @@ def _parts_of_holders(run: Run, held: set[Leaf]) -> set[int]:
     }
 
 
+_BOUND = re.compile(r"\s*([\w.]+)\s*(?::[^=]+)?=[^=]")
+
+
+def _step_not_reached(run: Run, built: OptimizerBuilt) -> bool:
+    """Whether the program has a step of the optimizer, as it is named here, that was not passed."""
+    site = built.site
+    bound = _BOUND.match(site.part.code(site.statement))
+    names = {bound[1]} if bound is not None else set()
+    cleared = [event.site for event in run.of(Cleared) if event.subject is built.optimizer]
+    names |= {one.text().partition(".zero_grad")[0] for one in cleared}
+    passed = {event.site for event in run.of(Stepped)}
+    for name in names:
+        step = re.compile(rf"^[^#\n]*(?<![\w.]){re.escape(name)}\.step\(", re.MULTILINE)
+        for module in {one.part.module for one in (site, *cleared)}:
+            found = len(step.findall(module.text))
+            if found > sum(
+                one.part.module is module and one.text().startswith(f"{name}.step(") for one in passed
+            ):
+                return True
+    return False
+
+
 def never_stepped(run: Run) -> Iterator[NeverStepped]:
     """Optimizers whose gradients are computed, for each round of a loop or cleared, and that no step ever follows."""
     book = run.interpreter.book
@@ -170,6 +193,8 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
         if id(optimizer) in stepped | book.handed_out or optimizer.groups.open or not held:
             continue
         if held & (moved | run.updated_by_hand | run.touched):
+            continue
+        if _step_not_reached(run, built):
             continue
         passes = [event for event in run.backwards if event.reached & held]
         backward = next(iter(passes), None)
