@@ -8,20 +8,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from optlint import __version__
+from optlint.options import USAGE_FAULT, Options, RunError, complain
 
 if TYPE_CHECKING:
-    from optlint.baseline import Entry
     from optlint.discovery import Discovered
     from optlint.engine import Report
-    from optlint.selection import Selection
-    from optlint.settings import Configuration, Settings
+    from optlint.settings import Configuration
     from optlint.source import SourceStore
 
 HOW_TO_CALL = """\
@@ -34,44 +32,7 @@ Give the files or folders to check, or - for standard input:
 
 `optlint --help` lists the options, `optlint --list-rules` the rules."""
 
-USAGE_FAULT = 2
 INTERRUPTED = 130
-STDIN_NAME = "<stdin>"
-"""What standard input is called when ``--stdin-filename`` does not say."""
-
-
-class RunError(click.ClickException):
-    """The run itself cannot go on; the text is for the user."""
-
-    exit_code = USAGE_FAULT
-
-    def show(self, file: IO[str] | None = None) -> None:
-        """Print the reason to standard error."""
-        _complain(self.message)
-
-
-@dataclass(frozen=True)
-class Options:
-    """The command line, as it was given."""
-
-    paths: tuple[str, ...]
-    output_formats: tuple[str, ...]
-    output_file: str | None
-    baseline: str | None
-    write_baseline: str | None
-    selection: Selection
-    config: str | None
-    isolated: bool
-    jobs: int
-    stdin_filename: str | None
-    statistics: bool
-    exit_zero: bool
-    quiet: bool
-    verbose: bool
-    explain: str | None
-    list_rules: bool
-    show_settings: bool
-    show_files: bool
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -106,10 +67,6 @@ def _pipe_closed() -> int:
     return 1
 
 
-def _complain(message: str) -> None:
-    click.echo(f"optlint: error: {message}", err=True)
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
@@ -127,6 +84,11 @@ def _complain(message: str) -> None:
 @click.option("--list-rules", is_flag=True, help="List all rules with their state and severity.")
 @click.option("--statistics", is_flag=True, help="Count the findings by rule instead of showing them.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
+@click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also where more may change than was meant."
+)
+@click.option("--diff", is_flag=True, help="Print what --fix would change, and change nothing.")
 @click.option("--baseline", metavar="FILE", help="Report only what this file does not know.")
 @click.option("--write-baseline", metavar="FILE", help="Write the findings there as known, and stop.")
 @click.option("--config", metavar="FILE", help="Use this configuration and no other.")
@@ -156,6 +118,9 @@ def command(
     stdin_filename: str | None,
     statistics: bool,
     exit_zero: bool,
+    fix: bool,
+    unsafe_fixes: bool,
+    diff: bool,
     quiet: bool,
     verbose: bool,
     explain: str | None,
@@ -184,6 +149,9 @@ def command(
         stdin_filename=stdin_filename,
         statistics=statistics,
         exit_zero=exit_zero,
+        fix=fix,
+        unsafe_fixes=unsafe_fixes,
+        diff=diff,
         quiet=quiet,
         verbose=verbose,
         explain=explain,
@@ -245,102 +213,33 @@ def _configuration(options: Options) -> Configuration:
 
 
 def _lint(options: Options, configuration: Configuration) -> int:
+    from optlint import delivery
     from optlint.engine import run as check_files
     from optlint.settings import SettingsError
 
     try:
         here = configuration.for_folder(os.getcwd())
-        outputs = _outputs(options, here)
-        known = _known(options)
+        outputs = delivery.outputs(options, here)
+        known = delivery.known(options)
         found, store = _find(options, configuration)
         for problem in found.problems:
-            _complain(f"{problem.path}: {problem.message}")
+            complain(f"{problem.path}: {problem.message}")
         if options.show_settings or options.show_files:
             return _show(options, configuration, found)
         _narrate(options, configuration, found)
-        report = check_files(found.files, configuration.for_folder, store=store, jobs=options.jobs)
+
+        def lint(files: SourceStore) -> Report:
+            return check_files(found.files, configuration.for_folder, store=files, jobs=options.jobs)
+
+        if options.fix or options.diff:
+            status = delivery.fix(options, outputs, lint, store)
+        elif options.write_baseline is not None:
+            status = delivery.write_baseline(options.write_baseline, lint(store), store)
+        else:
+            status = delivery.report(options, outputs, lint(store), store, known, found.files)
     except SettingsError as error:
         raise RunError(str(error)) from error
-    if options.write_baseline is not None:
-        return _write_baseline(report, options.write_baseline, found, store)
-    if known is not None:
-        from optlint.baseline import compare
-
-        report = compare(report, known, _folder_of(options.baseline), frozenset(found.files), store)
-    for output in outputs:
-        _deliver(report, options, output, store)
-    _tell(report, options, outputs)
-    if found.problems or report.exit_status == USAGE_FAULT:
-        return USAGE_FAULT
-    return 0 if options.exit_zero else report.exit_status
-
-
-@dataclass(frozen=True)
-class Output:
-    """A report that is wanted: in which format, and into which file (``None``: standard output)."""
-
-    format: str
-    file: str | None
-
-
-def _outputs(options: Options, settings: Settings) -> list[Output]:
-    """What ``--output-format`` and ``-o`` ask for. Raises ``RunError``."""
-    from optlint.settings import OUTPUT_FORMATS, choose
-
-    outputs: list[Output] = []
-    for given in options.output_formats or (settings.output_format,):
-        chosen, separator, file = given.partition("=")
-        try:
-            choose(chosen, OUTPUT_FORMATS)
-        except ValueError as error:
-            raise RunError(f"--output-format {error}") from error
-        if separator and not file:
-            raise RunError(f"--output-format {given}: the name of a file is missing after '='")
-        if options.statistics and chosen not in ("full", "concise"):
-            raise RunError(f"--statistics is text; the {chosen} report counts nothing by rule")
-        outputs.append(Output(chosen, file or options.output_file))
-    for place in {output.file for output in outputs}:
-        if sum(output.file == place for output in outputs) > 1:
-            raise RunError(
-                f"two reports would go to {place or 'standard output'}: give each a file, FORMAT=FILE"
-            )
-    return outputs
-
-
-def _known(options: Options) -> list[Entry] | None:
-    """The entries of ``--baseline``. Raises ``RunError``."""
-    from optlint.baseline import BaselineError, from_bytes
-    from optlint.source import UnreadableError, read_bytes
-
-    if options.baseline is None:
-        return None
-    if options.write_baseline is not None:
-        raise RunError("--baseline and --write-baseline: one of them at a time")
-    try:
-        return from_bytes(read_bytes(options.baseline))
-    except (BaselineError, UnreadableError) as error:
-        raise RunError(f"{options.baseline}: {error}") from error
-
-
-def _folder_of(file: str | None) -> str:
-    return os.path.dirname(os.path.abspath(file or ""))
-
-
-def _write_baseline(report: Report, file: str, found: Discovered, store: SourceStore) -> int:
-    """Write the findings as known, and tell what could not be checked."""
-    from optlint.baseline import entries, to_text
-    from optlint.reporters import counted
-    from optlint.writing import WriteError, write_text
-
-    known = entries(report, _folder_of(file), store)
-    try:
-        write_text(file, to_text(known))
-    except WriteError as error:
-        raise RunError(str(error)) from error
-    click.echo(f"Wrote {counted(len(known), 'finding')} to {file}.", err=True)
-    for fault in report.faults:
-        _complain(fault)
-    return USAGE_FAULT if found.problems or report.exit_status == USAGE_FAULT else 0
+    return USAGE_FAULT if found.problems else status
 
 
 def _find(options: Options, configuration: Configuration) -> tuple[Discovered, SourceStore]:
@@ -350,8 +249,7 @@ def _find(options: Options, configuration: Configuration) -> tuple[Discovered, S
 
     found = discover([path for path in options.paths if path != "-"], configuration.for_folder)
     overlay = {}
-    if "-" in options.paths:
-        path = os.path.abspath(options.stdin_filename or STDIN_NAME)
+    if (path := options.piped) is not None:
         overlay[path] = sys.stdin.buffer.read()
         found.files = sorted({*found.files, path})
     return found, SourceStore(overlay)
@@ -382,52 +280,3 @@ def _narrate(options: Options, configuration: Configuration, found: Discovered) 
             f"optlint: {path}: config {configuration.for_folder(path).config_path or 'none'}", err=True
         )
     click.echo(f"optlint: {counted(len(found.files), 'file')}, {options.jobs} at a time", err=True)
-
-
-def _deliver(report: Report, options: Options, output: Output, store: SourceStore) -> None:
-    """Write the report where it belongs."""
-    from optlint.reporters import Style, write
-
-    with _output(output.file) as stream:
-        style = Style(summary=not options.quiet, statistics=options.statistics)
-        write(report, output.format, stream, style, store)
-
-
-@contextlib.contextmanager
-def _output(path: str | None) -> Iterator[IO[str]]:
-    """The stream for the report: standard output, or the file at ``path``."""
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        file = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
-    with file:
-        yield file
-
-
-def _tell(report: Report, options: Options, outputs: Sequence[Output]) -> None:
-    """Print to standard error what is no finding: faults always, notes unless the only report holds them."""
-    for fault in report.faults:
-        _complain(fault)
-    if options.verbose:
-        for detail in report.details:
-            click.echo(detail, err=True)
-    formats = {output.format for output in outputs}
-    if options.quiet or formats <= _HOLD_NOTES:
-        return
-    for note in report.notes:
-        cell = "" if note.cell is None else f"cell {note.cell}:"
-        click.echo(f"optlint: note: {note.path}:{cell}{note.line}: {note.message}", err=True)
-    for entry in report.stale:
-        text = f"{entry.path}: {entry.code} is no longer found at `{entry.line}`"
-        click.echo(f"optlint: note: {options.baseline}: {text}", err=True)
-    if "full" not in formats:
-        from optlint.reporters import summary
-
-        click.echo(summary(report), err=True)
-
-
-_HOLD_NOTES = frozenset({"json", "sarif"})
-"""Formats whose reports have a place for notes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from optlint import suppressions
 from optlint.checker import Outcome, may_matter, rules_of
 from optlint.discovery import Excluder
-from optlint.finding import Finding, Note, Related, Span
+from optlint.finding import Edit, Finding, Fix, Note, Related, Span
 from optlint.fingerprints import fingerprints
 from optlint.rules import all_rules
 from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppression, housekeeping_finding
@@ -179,7 +179,9 @@ class _Merger:
             for suppression, message in outcome.suppressions.unused(active, all_rules()):
                 finding = housekeeping_finding(UnusedSuppression, outcome.path, suppression.span, message)
                 if not outcome.suppressions.covers_itself(finding, suppression):
-                    yield replace(finding, help="remove it")
+                    text = self._store.read(outcome.path) or ""
+                    fix = suppressions.removal(suppression, outcome.suppressions, text, message)
+                    yield replace(finding, help="remove it", fix=fix)
 
     def _failures(self, outcome: Outcome) -> Iterator[Note]:
         """What kept the file from being checked, besides its notes."""
@@ -203,8 +205,18 @@ class _Merger:
             span=span,
             cell=cell,
             severity=severity,
+            fix=self._shown_fix(finding),
             related=tuple(self._shown_related(finding.related)),
         )
+
+    def _shown_fix(self, finding: Finding) -> Fix | None:
+        if finding.fix is None:
+            return None
+        edits: list[Edit] = []
+        for edit in finding.fix.edits:
+            span, cell = self._place(finding.path, edit.span)
+            edits.append(replace(edit, span=span, cell=cell))
+        return replace(finding.fix, edits=tuple(edits))
 
     def _shown_related(self, related: Iterable[Related]) -> Iterator[Related]:
         for place in related:

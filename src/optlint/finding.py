@@ -54,10 +54,11 @@ class Related:
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace what stands at ``span`` by ``content``."""
+    """Replace what stands at ``span`` (in a notebook: of ``cell``) by ``content``; its lines end in a line feed."""
 
     span: Span
     content: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True)

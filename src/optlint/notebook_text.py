@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from optlint.finding import Span
+from optlint.finding import Edit, Span
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)", re.DOTALL)
@@ -56,6 +56,7 @@ class NotebookText:
         self._text = text
         self._cells = _cells(text)
         self._lines = _line_starts(text)
+        self._ascii = text.isascii()
 
     def in_file(self, cell: int, span: Span) -> Span:
         """A range of a cell (its number counts from 1) as lines and columns of the file."""
@@ -66,6 +67,29 @@ class NotebookText:
         line, column = self._place(_offset(starts, offsets, span.line, span.column))
         end_line, end_column = self._place(_offset(starts, offsets, span.end_line, span.end_column))
         return Span(line, column, end_line, end_column)
+
+    def replaced(self, edits: Iterable[Edit]) -> str:
+        """The file's text after edits of its cells, which must not overlap. Other characters stay as they are."""
+        pieces: list[tuple[int, int, str]] = []
+        for edit in edits:
+            source = self._cells.get(edit.cell or 0)
+            if source is not None and source.pieces:
+                starts, offsets = _line_starts(source.text()), source.offsets()
+                start = _offset(starts, offsets, edit.span.line, edit.span.column)
+                end = _offset(starts, offsets, edit.span.end_line, edit.span.end_column)
+                pieces.append((start, end, self._written(edit.content, source)))
+        text = self._text
+        for start, end, content in sorted(pieces, reverse=True):
+            text = text[:start] + content + text[end:]
+        return text
+
+    def _written(self, content: str, source: CellText) -> str:
+        """``content`` as it is written within a string of a cell: a new line is a new string of the list."""
+        (first, raw), *others = source.pieces
+        between = self._text[first + len(raw) : others[0][0]] if others else ""
+        lines = content.split("\n")
+        escaped = [json.dumps(line, ensure_ascii=self._ascii)[1:-1] for line in lines]
+        return ("\\n" + between).join(escaped)
 
     def _place(self, offset: int) -> tuple[int, int]:
         line = bisect_right(self._lines, offset)

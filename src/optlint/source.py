@@ -102,16 +102,16 @@ class SourceStore:
     """Reads files as text, each once, with texts that need no file (standard input) laid over the disk."""
 
     def __init__(self, overlay: Mapping[str, bytes] | None = None) -> None:
-        """``overlay`` maps absolute paths to what they are to hold."""
-        self._overlay = dict(overlay or {})
+        """``overlay`` maps absolute paths to what they are to hold, whatever is on the disk."""
+        self.overlay = dict(overlay or {})
         self._texts: dict[str, str | None] = {}
         self._notebooks: dict[str, Notebook | None] = {}
         self._notebook_texts: dict[str, NotebookText] = {}
 
     def load(self, path: str) -> bytes:
         """The bytes of ``path``. Raises ``UnreadableError``."""
-        if path in self._overlay:
-            return self._overlay[path]
+        if path in self.overlay:
+            return self.overlay[path]
         return read_bytes(path)
 
     def read(self, path: str) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Span
+from optlint.finding import Edit, Finding, Fix, Safety, Span
 from optlint.selection import matches, nearest_rule
 from optlint.source import normalise_newlines, split_lines
 
@@ -65,6 +65,10 @@ class Suppressions:
                         suppressed = True
         return suppressed
 
+    def was_used(self, suppression: Suppression, code: str) -> bool:
+        """Whether this part of a directive has covered a finding."""
+        return (suppression, code) in self._used
+
     def unused(self, ran: Collection[str], rules: Sequence[type[Rule]]) -> Iterator[tuple[Suppression, str]]:
         """Directives with a part that covered nothing, each with what to say of it.
 
@@ -104,6 +108,32 @@ class Suppressions:
         if not unused:
             return None
         return f"unused suppression: optlint finds no {' and no '.join(unused)} here"
+
+
+def removal(suppression: Suppression, found: Suppressions, text: str, message: str) -> Fix | None:
+    """The edit that takes a directive away which covers nothing; ``None`` where words follow it or a code counts.
+
+    ``text`` is the program that ``found`` are the directives of; ``message`` is what is said of the directive.
+    """
+    if suppression.codes is not None and any(found.was_used(suppression, code) for code in suppression.codes):
+        return None
+    if suppression.codes is not None and not all(
+        f"'{c}'" in message or f" {c} " in message for c in suppression.codes
+    ):
+        return None
+    span = suppression.span
+    lines = split_lines(text)
+    line = lines[span.line - 1] if span.line <= len(lines) else ""
+    before, after = line[: span.column - 1], line[span.end_column - 1 :]
+    if after.strip():
+        return None
+    if before.strip():
+        edit = Edit(Span(span.line, len(before.rstrip()) + 1, span.line, len(line) + 1), "")
+    elif span.line < len(lines):
+        edit = Edit(Span(span.line, 1, span.line + 1, 1), "")
+    else:
+        edit = Edit(Span(span.line, 1, span.line, len(line) + 1), "")
+    return Fix(Safety.SAFE, "Remove the suppression", (edit,))
 
 
 def may_suppress(data: bytes) -> bool:

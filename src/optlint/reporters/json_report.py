@@ -76,7 +76,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 
 def _edit(edit: Edit) -> dict[str, Any]:
-    return {**_place(edit.span), "content": edit.content}
+    return {"cell": edit.cell, **_place(edit.span), "content": edit.content}
 
 
 def _error(note: Note) -> dict[str, Any]:

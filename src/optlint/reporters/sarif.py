@@ -122,7 +122,7 @@ class _Run:
     def _fix(self, finding: Finding, fix: Fix) -> dict[str, Any]:
         replacements = [
             {
-                "deletedRegion": _region(self._in_file(finding.path, finding.cell, edit.span)),
+                "deletedRegion": _region(self._in_file(finding.path, edit.cell, edit.span)),
                 "insertedContent": {"text": self._as_written(finding, edit.content)},
             }
             for edit in fix.edits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Related
+from optlint.finding import Finding, Fix, Related, Safety
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -71,7 +71,22 @@ optimizer = optim.Adam(params, lr=1e-3)
             message=f"{_cause(fact)}: {_EFFECTS[fact.effect](fact)}",
             help=_help(fact),
             related=tuple(_where(fact)),
+            fix=_fix(fact),
         )
+
+
+def _fix(fact: ReadAgain) -> Fix | None:
+    """A list in the place of the iterator, where nobody asks that for its next element."""
+    from optlint.semantics import repairs
+
+    stepwise = any(use.by in ("builtins.next", "in") for use in fact.uses) or fact.by in (
+        "builtins.next",
+        "in",
+    )
+    if fact.made is None or fact.made.path != fact.site.path or fact.head or stepwise:
+        return None
+    plain = fact.made.text().endswith("parameters()")
+    return repairs.wrapped(fact.made, "list", Safety.SAFE if plain else Safety.UNSAFE)
 
 
 def _cause(fact: ReadAgain) -> str:

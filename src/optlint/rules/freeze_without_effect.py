@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Severity
+from optlint.finding import Finding, Fix, Severity
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -65,8 +65,26 @@ optimizer = optim.SGD(model.parameters(), lr=0.01)
                 fact.site,
                 message=_message(fact),
                 help=_help(fact),
+                fix=_fix(fact),
                 related=tuple(built.site.related("this optimizer holds it") for built in fact.trained[:2]),
             )
+
+
+def _fix(fact: MissedFreezing) -> Fix | None:
+    """The line that the author meant."""
+    from optlint.semantics import repairs
+
+    if fact.wanted is None:
+        return None
+    meant = {
+        "module": f"{fact.target}.requires_grad_({fact.wanted})",
+        "method": f"{fact.target}.requires_grad_({fact.wanted})",
+        "tensor": f"{fact.target}.requires_grad = {fact.wanted}",
+        "comparison": f"{fact.target}.{fact.name} = {fact.wanted}",
+    }.get(fact.how)
+    return (
+        None if meant is None else repairs.assignment_replaced(fact.site, meant, "Set the flag that counts")
+    )
 
 
 def _message(fact: MissedFreezing) -> str:

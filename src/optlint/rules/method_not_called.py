@@ -66,6 +66,7 @@ for x in torch.randn(10, 8, 4):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each statement that does nothing."""
+        from optlint.semantics import repairs
         from optlint.semantics.questions.idle_methods import not_called
 
         for fact in run.ask(not_called):
@@ -74,4 +75,6 @@ for x in torch.randn(10, 8, 4):
                 fact.site,
                 message=f"`{text}` is named, not called: {_EFFECT[fact.what, fact.method]}",
                 help=f"add the parentheses: `{text}()`",
+                # What a scheduler's step is to be called with depends on its class.
+                fix=None if fact.what == "scheduler" else repairs.called(fact.site),
             )

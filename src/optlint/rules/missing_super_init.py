@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Severity
+from optlint.finding import Finding, Fix, Severity
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -84,7 +84,16 @@ class Net(nn.Module):
                 message=_message(fact),
                 help=_help(fact),
                 related=tuple(site.related(text) for site, text in fact.places),
+                fix=_fix(fact),
             )
+
+
+def _fix(fact: MissingInit) -> Fix | None:
+    from optlint.semantics import repairs
+
+    if fact.form == "named":
+        return repairs.called(fact.site)
+    return repairs.constructor_called(fact.site, fact.owner) if fact.form == "missing" else None
 
 
 def _message(fact: MissingInit) -> str:

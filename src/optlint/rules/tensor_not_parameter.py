@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Severity
+from optlint.finding import Finding, Safety, Severity
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -61,9 +61,11 @@ class Scale(nn.Module):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each such tensor."""
+        from optlint.semantics import repairs
         from optlint.semantics.questions.raw_tensors import unregistered_tensors
 
         for tensor in run.ask(unregistered_tensors):
+            parameter = repairs.torch_name(tensor.site, "Parameter")
             yield self.finding(
                 tensor.site,
                 message=(
@@ -71,6 +73,7 @@ class Scale(nn.Module):
                     "not list it, so no optimizer ever changes it"
                 ),
                 help=f"register it: `self.{tensor.name} = nn.Parameter(…)` (or `register_buffer` if it must not train)",
+                fix=(parameter and repairs.value_wrapped(tensor.site, parameter, Safety.SAFE)) or None,
                 related=tuple(
                     site.related("this optimizer does not hold it") for site in tensor.optimizers[:1]
                 ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.finding import Finding, Related, Severity
+from optlint.finding import Finding, Fix, Related, Safety, Severity
 from optlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -77,7 +77,19 @@ class Net(nn.Module):
         from optlint.semantics.questions.unregistered_modules import unregistered_modules
 
         for fact in run.ask(unregistered_modules):
-            yield self.finding(fact.site, message=_message(fact), help=_help(fact), related=_effects(fact))
+            yield self.finding(
+                fact.site, message=_message(fact), help=_help(fact), related=_effects(fact), fix=_fix(fact)
+            )
+
+
+def _fix(fact: ModulesInList) -> Fix | None:
+    from optlint.semantics import repairs
+
+    if fact.added or fact.nested or fact.kind != "list" or fact.iterator is not None:
+        return None
+    container = repairs.torch_name(fact.site, "ModuleList")
+    # Unsafe: a ModuleList is no list, and the names in the state dict change.
+    return None if container is None else repairs.value_wrapped(fact.site, container, Safety.UNSAFE)
 
 
 def _message(fact: ModulesInList) -> str:

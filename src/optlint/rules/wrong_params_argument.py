@@ -71,6 +71,7 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each optimizer, group or expression that is given no parameters."""
+        from optlint.semantics import repairs
         from optlint.semantics.questions.wrong_arguments import wrong_arguments
 
         for wrong in run.ask(wrong_arguments):
@@ -80,6 +81,7 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
                 message=message,
                 help=advice,
                 related=tuple(site.related(label) for site, label in wrong.related),
+                fix=repairs.part_called(wrong.site, wrong.told) if wrong.kind == "uncalled" else None,
             )
         yield from self._of_frameworks(run)
 
