@@ -64,12 +64,14 @@ def known(options: Options) -> list[Entry] | None:
     """The entries of ``--baseline``. Raises ``RunError``."""
     from optlint.baseline import BaselineError, from_bytes
 
-    if options.baseline is None:
+    if options.baseline is None and options.write_baseline is None:
         return None
-    if options.write_baseline is not None:
+    if options.baseline is not None and options.write_baseline is not None:
         raise RunError("--baseline and --write-baseline: one of them at a time")
     if options.fix or options.diff:
         raise RunError("--fix and --diff repair every finding: give them without a baseline")
+    if options.baseline is None:
+        return None
     try:
         return from_bytes(read_bytes(options.baseline))
     except (BaselineError, UnreadableError) as error:
