@@ -47,14 +47,16 @@ def test_marks_and_headers_are_well_formed(fixture: Fixture) -> None:
 
 def test_every_rule_has_its_fixtures() -> None:
     counted = Counter((fixture.rule, fixture.bad) for fixture in all_fixtures())
-    wanted = {rule.name for rule in all_rules() if not rule.code.startswith(HOUSEKEEPING)}
+    # A rule that is off by default may be a preview of one whose fixtures are still to come.
+    named = {rule.name for rule in all_rules()}
+    wanted = {rule.name for rule in all_rules() if rule.default and not rule.code.startswith(HOUSEKEEPING)}
     short = [
         f"{name}: {counted[name, True]} bad, {counted[name, False]} good"
         for name in sorted(wanted)
         if counted[name, True] < FEWEST_BAD or counted[name, False] < FEWEST_GOOD
     ]
     assert short == []
-    assert {path.name for path in FIXTURES.iterdir() if path.is_dir()} <= wanted
+    assert {path.name for path in FIXTURES.iterdir() if path.is_dir()} <= named
     complete = [rule.name for rule in all_rules() if rule.code.startswith(COMPLETE)]
     assert sum(counted[name, True] for name in complete) >= MEAN_BAD * len(complete)
     assert sum(counted[name, False] for name in complete) >= MEAN_GOOD * len(complete)

@@ -24,11 +24,12 @@ class GradientCutInTape(Rule):
     code = "OPT607"
     name = "gradient-cut-in-tape"
     severity = Severity.ERROR
+    default = False  # its fixtures are still to be written and proved
     frameworks = ("Keras", "TensorFlow")
     at_run_time = """\
 `tape.gradient` gives None for each variable, and `apply_gradients` raises `ValueError: No gradients provided for any
 variable.` A loss that is a number of numpy raises `AttributeError: 'numpy.float32' object has no attribute '_id'` in
-`tape.gradient`. `tf.sign` gives zeros: nothing is raised, and nothing trains."""
+`tape.gradient`."""
     bad = """\
 import keras
 import tensorflow as tf

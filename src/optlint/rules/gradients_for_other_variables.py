@@ -24,6 +24,7 @@ class GradientsForOtherVariables(Rule):
     code = "OPT604"
     name = "gradients-for-other-variables"
     severity = Severity.ERROR
+    default = False  # its fixtures are still to be written and proved
     frameworks = ("Keras", "TensorFlow")
     at_run_time = """\
 Where the shapes agree (two networks of one make), nothing is raised and the wrong variables are trained. Where they do

@@ -54,12 +54,3 @@ class GradientsApplied(Event):
 @dataclass(frozen=True)
 class KerasOptimizerMade(Event):
     """An optimizer of Keras or TensorFlow is made."""
-
-
-@dataclass(frozen=True)
-class LayerMadeInCall(Event):
-    """A Keras layer is made while ``method`` (``call`` or ``train_step``) of ``model`` runs."""
-
-    model: Instance
-    made: Instance
-    method: str

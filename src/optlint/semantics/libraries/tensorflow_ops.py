@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Their results have no gradient.
 NON_DIFFERENTIABLE = frozenset(
-    "argmax argmin argsort round floor ceil sign equal not_equal greater greater_equal less less_equal logical_and"
+    "argmax argmin argsort round floor ceil equal not_equal greater greater_equal less less_equal logical_and"
     " logical_or logical_not logical_xor one_hot shape size rank unique bincount histogram_fixed_width in_top_k"
     " searchsorted is_nan is_inf is_finite isnan isinf isfinite numpy_function to_int32 to_int64 count_nonzero"
     " categorical bitcast binary_accuracy categorical_accuracy sparse_categorical_accuracy top_k_categorical_accuracy"
