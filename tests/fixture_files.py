@@ -50,6 +50,8 @@ class ClaimKind(enum.Enum):
     NEVER_STEPPED = "never-stepped"
     STATE_LOST = "state-lost"
     CLIPPED_IN_VAIN = "clipped-in-vain"
+    RATES = "rates"
+    GRADIENTS = "gradients"
 
 
 #: Claims about the whole run: no parameter is named.
@@ -65,9 +67,17 @@ _ALONE = frozenset(
 )
 
 
+_NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
+#: Claims about numbers, and how they are written.
+_NUMBERS = {
+    ClaimKind.RATES: re.compile(rf"{_NUMBER}(?: {_NUMBER})*"),
+    ClaimKind.GRADIENTS: re.compile(rf"(?:above|below) {_NUMBER}"),
+}
+
+
 @dataclass(frozen=True)
 class Claim:
-    """One effect: ``subject`` is a parameter path or an exception type, ``text`` a part of its message."""
+    """One effect: ``subject`` is a parameter path, numbers or an exception type, ``text`` a part of its message."""
 
     kind: ClaimKind
     subject: str = ""
@@ -211,6 +221,10 @@ def _read_claim(text: str, where: str) -> Claim:
         if match is None:
             raise FixtureError(f"{where}: write 'raises TYPE: text of the message'")
         return Claim(kind, match["type"], match["text"])
+    if kind in _NUMBERS:
+        if not _NUMBERS[kind].fullmatch(rest):
+            raise FixtureError(f"{where}: write 'rates 0.1 0.01' or 'gradients above 1000'")
+        return Claim(kind, rest)
     if not _PATH.match(rest):
         raise FixtureError(f"{where}: {rest!r} is no path; write 'ClassName.attribute.path'")
     return Claim(kind, rest)

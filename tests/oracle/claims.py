@@ -5,6 +5,7 @@ Called by the proof's tests; pure functions over plain data, no framework and no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
@@ -41,10 +42,29 @@ def _faults_of(claim: Claim, claims: tuple[Claim, ...], seen: Observation) -> It
     elif claim.kind is ClaimKind.CLIPPED_IN_VAIN:
         if seen.clip_used:
             yield f"'{claim}': a step used a gradient as clipping had left it"
+    elif claim.kind is ClaimKind.RATES:
+        claimed = [float(word) for word in claim.subject.split()]
+        found = seen.rates[: len(claimed)]
+        if len(found) < len(claimed) or not all(map(_is_near, found, claimed)):
+            yield f"'{claim}': the rates were {' '.join(f'{rate:.4g}' for rate in seen.rates)}"
+    elif claim.kind is ClaimKind.GRADIENTS:
+        yield from _faults_of_gradients(claim, seen)
     elif claim.kind is ClaimKind.TRAINS:
         yield from _faults_of_trains(claims, seen)
     else:
         yield from _faults_of_path(claim, seen)
+
+
+def _is_near(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=5e-3, abs_tol=1e-9)
+
+
+def _faults_of_gradients(claim: Claim, seen: Observation) -> Iterator[str]:
+    """Above: at some step; below: at every step."""
+    word, _, number = claim.subject.partition(" ")
+    largest, limit = max(seen.gradients), float(number)
+    if largest <= limit if word == "above" else largest >= limit:
+        yield f"'{claim}': the largest was {largest:.4g}"
 
 
 def _raised(claim: Claim, seen: Observation) -> bool:

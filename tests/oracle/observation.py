@@ -59,6 +59,9 @@ class Observation:
     state_lost: bool = False
     #: Whether a step used a gradient as clipping had left it.
     clip_used: bool = False
+    #: At each step of an optimizer: the rate of its first group, and the largest gradient.
+    rates: list[float] = field(default_factory=list)
+    gradients: list[float] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
     tensors: list[TensorFate] = field(default_factory=list)
 
@@ -77,6 +80,8 @@ class Observation:
             piled_up=data["piled_up"],
             state_lost=data["state_lost"],
             clip_used=data["clip_used"],
+            rates=data["rates"],
+            gradients=data["gradients"],
             instances=[Instance(**instance) for instance in data["instances"]],
             tensors=[TensorFate(**tensor) for tensor in data["tensors"]],
         )

@@ -45,6 +45,8 @@ class TorchObserver:
         self._clip_used = False
         #: Gradients that were clipped, with their values then.
         self._clipped: dict[int, tuple[Tensor, Tensor]] = {}
+        self._rates: list[float] = []
+        self._gradients: list[float] = []
         self._found_user_objects = False
 
     def install(self) -> None:
@@ -75,6 +77,8 @@ class TorchObserver:
             piled_up=self._piled_up,
             state_lost=self._state_lost,
             clip_used=self._clip_used,
+            rates=self._rates,
+            gradients=self._gradients,
             instances=[self._instance(thing, index) for thing in objects],
             tensors=self._fates(tensors),
         )
@@ -100,11 +104,16 @@ class TorchObserver:
         self._see_used_gradients(optimizer)
         self._see_clipped_gradients(optimizer)
         self._see_lost_state(optimizer)
+        self._rates.append(float(optimizer.param_groups[0].get("lr", 0.0)))
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         # A closure makes its forward and backward within step(): gradients and modules show up only here.
         self._steps += 1
         self._see_gradients()
+        sizes = [
+            float(t.grad.abs().max()) for t in _tensors_of(optimizer) if t.grad is not None and t.numel()
+        ]
+        self._gradients.append(max(sizes, default=0.0))
         for tensor in _tensors_of(optimizer):
             if tensor.grad is not None:
                 self._used[id(tensor)] = tensor.grad

@@ -137,6 +137,8 @@ def _merged(observations: list[Observation]) -> Observation:
         merged.backwards += seen.backwards
         merged.piled_up = merged.piled_up or seen.piled_up
         merged.state_lost = merged.state_lost or seen.state_lost
+        merged.rates += seen.rates
+        merged.gradients += seen.gradients
         merged.instances += seen.instances
         merged.tensors += seen.tensors
     return merged

@@ -21,7 +21,7 @@ from optlint.semantics import (
     modules,
     unseen_parts,
 )
-from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.libraries import schedulers, tensor_ops
 from optlint.semantics.registration_events import MadeInForward
 from optlint.semantics.values import (
     ABSENT,
@@ -49,6 +49,7 @@ from optlint.semantics.values import (
     Optimizer,
     Partial,
     Record,
+    Scheduler,
     Super,
     Text,
     Unknown,
@@ -119,6 +120,8 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Gradient) and name == "data":
         return owner
+    if isinstance(owner, Scheduler):
+        return schedulers.get_attribute(owner, name)
     if isinstance(owner, (Unknown, expressions.GradMode)):
         return Method(owner, name)
     if isinstance(owner, LibraryClass) and name == "__name__" and owner.qualified_name.startswith("keras."):
@@ -351,7 +354,10 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         else:
             it.heap.set(owner.slots, "groups", Groups((), True))
         gradients.doubt(it, owner)
+    elif isinstance(owner, Scheduler):
+        schedulers.set_attribute(it, owner, name)
     elif isinstance(owner, (Unknown, Method, External)):
+        schedulers.handed(it, (value,))
         if name == "grad":
             gradients.doubt_all(it)
         from optlint.semantics.libraries import keras_trainable

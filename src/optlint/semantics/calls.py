@@ -30,6 +30,7 @@ from optlint.semantics import (
 )
 from optlint.semantics.libraries import (
     frameworks,
+    grad_scalers,
     keras_graph,
     keras_models,
     keras_trainable,
@@ -38,6 +39,7 @@ from optlint.semantics.libraries import (
     records,
     regular_expressions,
     repeated_values,
+    schedulers,
     tensor_calls,
     tensor_ops,
     tensorflow_ops,
@@ -73,6 +75,7 @@ from optlint.semantics.values import (
     OneShot,
     Optimizer,
     Partial,
+    Scheduler,
     Super,
     Text,
     Unknown,
@@ -273,6 +276,7 @@ def _spread(value: Value, keywords: dict[str, Value]) -> bool:
 def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNode) -> Value:
     """Call a value."""
     it.step()
+    schedulers.note_given(it, function, arguments.all_values())
     if isinstance(function, Choice):
         if _one_of_several_optimizers(function):
             return [call(it, option, arguments, node) for option in options(function)][-1]
@@ -385,6 +389,8 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
         elif isinstance(value, Function):
             keras_trainable.may_be_called(it, value)
             gradients.function_given(it, value)
+        else:
+            schedulers.handed(it, (value,))
 
 
 def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
@@ -399,7 +405,7 @@ def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
                     if option.requires_grad is True:
                         it.heap.set(option.slots, "#trained_before", True)
                     it.heap.set(option.slots, "requires_grad", None)
-            elif depth < 12 and isinstance(option, (Instance, Optimizer, Container, DictObj)):
+            elif depth < 12 and isinstance(option, (Instance, Optimizer, Scheduler, Container, DictObj)):
                 escape(it, [option], depth + 1)
 
 
@@ -501,6 +507,9 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         return _call_instance_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Optimizer):
         return torch_optimizers.call_optimizer_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, Scheduler):
+        known = schedulers.call_method(it, receiver, method.name, arguments, node)
+        return expressions.opaque(it, arguments.all_values()) if known is None else known
     if isinstance(receiver, (Container, DictObj)):
         tapes.give(it, arguments.all_values())
     if isinstance(receiver, Container):
@@ -613,9 +622,10 @@ def _call_instance_method(
 ) -> Value:
     if name == "zero_grad" and not families.is_module(it, owner):
         gradients.doubt_all(it)  # a model of another library, or a wrapper
+    if grad_scalers.is_scaler(owner):
+        return grad_scalers.call_method(it, owner, name, arguments, node)
     for library in (
         frameworks.call_method,
-        torch_optimizers.call_object_method,
         torch_methods.call_module_method,
         regular_expressions.call_method,
         tensorflow_tapes.call_method,
@@ -624,6 +634,9 @@ def _call_instance_method(
         result = library(it, owner, name, arguments, node)
         if result is not None:
             return result
+    scheduler = schedulers.of_instance(owner)
+    if scheduler is not None:
+        schedulers.call_method(it, scheduler, name, arguments, node)
     if name in ("__getattr__", "__getattribute__", "__getitem__") and arguments.positional:
         return _looked_up(it, owner, name, arguments.positional[0], node)
     if name in ("__init__", "__setattr__"):
@@ -692,7 +705,7 @@ def initialise_library_base(it: Interpreter, owner: Instance, base: str, argumen
     if families.keras_library_kind(base) is not None:
         keras_models.initialise(it, owner, base, arguments)
         return True
-    if frameworks.initialise(it, owner, base, arguments):
+    if frameworks.initialise(it, owner, base, arguments) or schedulers.initialise(it, owner, base, arguments):
         return True
     if not families.is_torch_module_name(base, it.extra_modules):
         return False

@@ -22,6 +22,7 @@ from optlint.semantics import (
     modules,
     reading,
     repetition,
+    scaling,
     stopping,
     tapes,
     truth,
@@ -188,7 +189,7 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
         if all(value.slots.get("#on_cpu") for value in values if isinstance(value, Leaf)):
             weight.slots["#on_cpu"] = True
         return weight
-    return Flow(frozenset(deps), frozenset(cuts), plain=plain, stop=stop)
+    return Flow(frozenset(deps), frozenset(cuts), plain=plain, stop=stop, scaled=scaling.of_parts(values))
 
 
 def _note_used(it: Interpreter, values: Iterable[Value]) -> None:

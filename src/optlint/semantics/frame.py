@@ -67,6 +67,7 @@ class Round:
     """One round of a loop. ``conditional``: how many branches are open where it begins.
 
     ``repeats``: there are others, though this one alone is followed; ``began``: all that is older has a lower serial.
+    ``count``: how many rounds there are at most, if that is known.
     """
 
     loop: Loop
@@ -74,6 +75,7 @@ class Round:
     conditional: int
     repeats: bool = False
     began: int = 0
+    count: int | None = None
 
 
 @dataclass(eq=False)
@@ -84,10 +86,12 @@ class Loop:
     continues: Exits
     _now: Round | None = None
 
-    def begin_round(self, heap: Heap, site: Site, conditional: int, repeats: bool = False) -> None:
+    def begin_round(
+        self, heap: Heap, site: Site, conditional: int, repeats: bool = False, count: int | None = None
+    ) -> None:
         """Another round of the loop at ``site``."""
         self.continues = Exits(heap)
-        self._now = Round(self, site, conditional, repeats, next_serial() if repeats else 0)
+        self._now = Round(self, site, conditional, repeats, next_serial() if repeats else 0, count)
 
     @property
     def now(self) -> Round:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optlint.semantics import events
+from optlint.semantics import events, scaling
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -122,6 +122,11 @@ class Book:
     handed_out: set[int] = field(default_factory=set)
     #: Code that cannot be seen has a function of the program's that steps or clears: nobody knows when it is called.
     out_of_hand: bool = False
+    #: Identities of schedulers that code out of sight may step, and of those that were changed by hand or restored.
+    scheduled: set[int] = field(default_factory=set)
+    rewired: set[int] = field(default_factory=set)
+    #: The gradient scalers.
+    scalers: list[Instance] = field(default_factory=list)
 
     @property
     def subjects_exist(self) -> bool:
@@ -256,6 +261,7 @@ def cleared(it: Interpreter, subject: Subject, site: Site) -> None:
 
 def _clear(it: Interpreter, subject: Subject, site: Site) -> None:
     it.book.cleared.add(id(subject))
+    scaling.cleared(it, subject)
     rounds = it.rounds()
     if rounds:
         each = rounds[-1].conditional == it.conditional
@@ -299,6 +305,7 @@ def stepped(it: Interpreter, subject: Subject, site: Site) -> Gradients:
 
 def doubt(it: Interpreter, subject: Subject) -> None:
     """Code that cannot be seen has the optimizer or its parameters: it may have cleared or filled them."""
+    scaling.doubt(it, subject)
     it.book.cleared.add(id(subject))
     it.book.handed_out.add(id(subject))
     _set(it, subject, {Moment(DOUBT)})
@@ -328,7 +335,9 @@ def handed(it: Interpreter, values: Iterable[Value]) -> None:
 
 def entered(it: Interpreter) -> None:
     """A method that nobody in the file calls begins: whatever came before is not known."""
+    scaling.entered(it)
     for subject in list(it.book.subjects()):
+        scaling.doubt(it, subject)
         _set(it, subject, {Moment(DOUBT)})
 
 

@@ -419,6 +419,7 @@ class Interpreter:
         self.reader = None
         recorded = len(self.events)
         rounds = iteration.rounds(self, items)
+        total = iteration.count(value, items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap))
         live = True
@@ -433,7 +434,7 @@ class Interpreter:
                 if steps is not None:
                     steps.stand((count,))
                 mark = self.heap.mark()
-                live = self._doubtful_round(node, loop, element)
+                live = self._doubtful_round(node, loop, element, total)
                 if repeated and live and not self._changed_since(mark, node.target):
                     break
         finally:
@@ -460,16 +461,17 @@ class Interpreter:
             self._deciding[node] = decided
         return decided
 
-    def _doubtful_round(self, node: cst.For, loop: Loop, element: Value) -> bool:
+    def _doubtful_round(self, node: cst.For, loop: Loop, element: Value, total: int | None) -> bool:
         """A round; one for an element that may not be there may not happen."""
         if isinstance(element, Choice) and ABSENT in element.options:
             present = truth.without_absent(element)
-            return self.fork([lambda: self._round(node, loop, present), lambda: True])
-        return self._round(node, loop, element)
+            return self.fork([lambda: self._round(node, loop, present, total), lambda: True])
+        return self._round(node, loop, element, total)
 
-    def _round(self, node: cst.For, loop: Loop, element: Value) -> bool:
+    def _round(self, node: cst.For, loop: Loop, element: Value, total: int | None) -> bool:
         self.step()
-        loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
+        place = Site(self.frame.context.part, node, node)
+        loop.begin_round(self.heap, place, self.conditional, count=total)
         frame = self.frame
         frame.statement = node
         assignment.assign(self, node.target, element)

@@ -42,22 +42,35 @@ UNKNOWN_ROUNDS = 2
 
 
 class Range(Container):
-    """``range(…)``: its numbers when they are known and few, else unknown numbers."""
+    """``range(…)``: its numbers when they are known and few, else unknown numbers; ``length``: how many they are."""
 
-    __slots__ = ()
+    __slots__ = ("length",)
+
+    def __init__(self, items: Items, length: int | None) -> None:
+        super().__init__("range", items)
+        self.length = length
 
 
 def make_range(bounds: Sequence[Value]) -> Range:
     """The value of ``range(*bounds)``."""
+    length: int | None = None
     numbers = [b.value for b in bounds if isinstance(b, Const) and isinstance(b.value, int)]
     if len(numbers) == len(bounds) and numbers:
         try:
             known = range(*numbers)
-        except (TypeError, ValueError):
-            known = range(0)
-        if len(known) <= MAX_RANGE:
-            return Range("range", Items(tuple(Const(n) for n in known)))
-    return Range("range", Items((Unknown(plain=True),) * UNKNOWN_ROUNDS, many=True))
+            length = len(known)
+        except (TypeError, ValueError, OverflowError):
+            known, length = range(0), 0
+        if length <= MAX_RANGE:
+            return Range(Items(tuple(Const(n) for n in known)), length)
+    return Range(Items((Unknown(plain=True),) * UNKNOWN_ROUNDS, many=True), length)
+
+
+def count(value: Value, items: Items) -> int | None:
+    """How many elements there are in all; None when that is not known."""
+    if isinstance(value, Range):
+        return value.length
+    return None if items.open or items.many else len(items.values)
 
 
 def take(it: Interpreter, value: Value) -> Items:

@@ -112,7 +112,7 @@ def _run(
     it.conditional = 0
     it.entry = 0
     it.reader = None
-    it.book = gradients.Book(list(it.book.known))
+    it.book = gradients.Book(list(it.book.known), scalers=list(it.book.scalers))
     it.recording = tapes.Recording(it.recording.used)
     gradients.entered(it)
     frames = len(it.frames)

@@ -30,6 +30,7 @@ from optlint.semantics.values import (
     OneShot,
     Optimizer,
     Partial,
+    Scheduler,
     Text,
     Unknown,
     UserClass,
@@ -72,7 +73,9 @@ def truth(value: Value) -> bool | None:
         return _size_truth(items.values, items.open)
     if isinstance(value, DictObj):
         return _size_truth(tuple(value.entries.values.values()), value.entries.open)
-    if isinstance(value, (Function, Method, UserClass, LibraryClass, External, OneShot, Optimizer, Partial)):
+    if isinstance(
+        value, (Function, Method, UserClass, LibraryClass, External, OneShot, Optimizer, Partial, Scheduler)
+    ):
         return True
     return _instance_truth(value) if isinstance(value, Instance) else None
 

@@ -96,6 +96,8 @@ class Flow(Value):
     stop: Cut | None = field(default=None, compare=False)
     #: The copies of numbers that are terms of it (see ``copies``).
     terms: Terms | None = None
+    #: A gradient scaler multiplied it; None: in part, or not known.
+    scaled: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Unknown(Value):
     plain: bool = False
     stop: Cut | None = field(default=None, compare=False)
     terms: Terms | None = field(default=None, kw_only=True)
+    #: A gradient scaler multiplied it.
+    scaled: bool = False
 
 
 UNKNOWN = Unknown()
@@ -141,13 +145,6 @@ class Gradient(Unknown):
     """``p.grad``. Nothing is known of it but whose it is."""
 
     leaf: Leaf | None = None
-
-
-@dataclass(frozen=True)
-class Scheduler(Unknown):
-    """A learning-rate scheduler. Nothing else is asked of it."""
-
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -594,6 +591,23 @@ class Optimizer(Obj):
         return groups if isinstance(groups, Groups) else Groups((), True)
 
 
+class Scheduler(Obj):
+    """A learning-rate scheduler; ``optimizer``: the one that it holds, if that is known and certain.
+
+    ``exact``: it is a class or function of torch or transformers whose arguments are known.
+    """
+
+    __slots__ = ("exact", "name", "optimizer")
+
+    def __init__(
+        self, name: str, optimizer: Optimizer | None, site: Site | None, *, exact: bool = True
+    ) -> None:
+        super().__init__(site)
+        self.name = name
+        self.optimizer = optimizer
+        self.exact = exact
+
+
 class Namespace(Obj):
     """A module of the user's project; ``slots`` are its globals."""
 
@@ -664,10 +678,12 @@ def _join_numbers(found: list[Value]) -> Value | None:
     if any(isinstance(value, Const) for value in present):
         return None
     in_graph = {value.in_graph if isinstance(value, Flow) else None for value in found}
+    scales = {value.scaled for value in found if isinstance(value, Flow)}
+    scaled = scales.pop() if len(scales) == 1 else None
     if len(in_graph) == 1:
         first = next(value for value in found if isinstance(value, Flow))
-        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop, terms)
-    return Flow(deps, cuts, plain=plain, stop=stop, terms=terms)
+        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop, terms, scaled)
+    return Flow(deps, cuts, plain=plain, stop=stop, terms=terms, scaled=scaled)
 
 
 def terms_of(value: Value) -> Terms | None:

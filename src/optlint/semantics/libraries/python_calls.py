@@ -21,7 +21,7 @@ from optlint.semantics import (
     truth,
     unseen_parts,
 )
-from optlint.semantics.libraries import keras_trainable, misused_values, tensor_calls, torch_nn
+from optlint.semantics.libraries import keras_trainable, misused_values, schedulers, tensor_calls, torch_nn
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.progress import END
 from optlint.semantics.values import (
@@ -51,6 +51,7 @@ from optlint.semantics.values import (
     Optimizer,
     Partial,
     Record,
+    Scheduler,
     Text,
     Unknown,
     UserClass,
@@ -426,6 +427,8 @@ def is_instance(it: Interpreter, value: Value, wanted: Value) -> bool | None:
         return True if True in found else None if None in found or wanted.items.open else False
     if isinstance(value, Instance):
         return _instance_of(it, value, wanted)
+    if isinstance(value, Scheduler):
+        return schedulers.is_instance(value, wanted)
     return _builtin_instance(value, wanted)
 
 

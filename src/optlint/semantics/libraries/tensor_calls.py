@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import copies, events, expressions, forwards, gradients, idle, stopping
+from optlint.semantics import copies, events, expressions, forwards, gradients, idle, scaling, stopping
 from optlint.semantics.libraries import tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
@@ -247,3 +247,4 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
         events.Backward(site, bool(it.conditional), certain, maybe, without, known, branches, value, guarded)
     )
     gradients.filled(it, frozenset(deps), not deps and not cuts, it.site(node))
+    scaling.backward(it, value, frozenset(deps), not deps and not cuts)

@@ -11,9 +11,11 @@ import libcst as cst
 from optlint.semantics import copies, events, expressions, forwards, identity, iteration, stopping
 from optlint.semantics.libraries import (
     clipping,
+    grad_scalers,
     misused_values,
     optimizers,
     packed_sequences,
+    schedulers,
     tensor_moves,
     tensor_ops,
     torch_identity,
@@ -34,9 +36,7 @@ from optlint.semantics.values import (
     Instance,
     Items,
     Leaf,
-    LibraryClass,
     Origin,
-    Scheduler,
     Unknown,
     UserClass,
     Value,
@@ -88,9 +88,9 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
             of_torch=known.qualified_name.startswith("torch.optim."),
         )
     if optimizers.is_scheduler(name):
-        return Scheduler(name=name.rsplit(".", 1)[-1])
-    if name in torch_optimizers.LIBRARY_OBJECTS:
-        return Instance(LibraryClass(torch_optimizers.LIBRARY_OBJECTS[name]), it.site(node))
+        return schedulers.make(it, name, arguments, node)
+    if name in grad_scalers.NAMES:
+        return grad_scalers.make(it, name, arguments, node)
     model = torch_modules.library_model(it, name, arguments, node)
     if model is not None:
         return model

@@ -1,4 +1,4 @@
-"""Optimizers of torch, and the gradient scalers that step them."""
+"""Optimizers of torch, and what came from outside and is treated like one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, gradients, idle, truth
+from optlint.semantics import events, gradients, idle, scaling, truth
 from optlint.semantics.libraries import argument_faults, clipping
 from optlint.semantics.libraries.parameter_arguments import (
     adopt,
@@ -17,7 +17,7 @@ from optlint.semantics.libraries.parameter_arguments import (
     groups_of,
     parameterless,
 )
-from optlint.semantics.loop_events import LossScaled, SteppedByScaler, Unscaled
+from optlint.semantics.schedule_events import PlainStep
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     FALSE,
@@ -29,10 +29,8 @@ from optlint.semantics.values import (
     DictObj,
     Gradient,
     Groups,
-    Instance,
     Items,
     Leaf,
-    LibraryClass,
     Optimizer,
     Unknown,
     UserClass,
@@ -43,14 +41,6 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.frame import Frame
     from optlint.semantics.interpreter import Interpreter
-
-LIBRARY_OBJECTS = {
-    "torch.cuda.amp.GradScaler": "torch.GradScaler",
-    "torch.amp.GradScaler": "torch.GradScaler",
-    "torch.cuda.amp.grad_scaler.GradScaler": "torch.GradScaler",
-    "torch.amp.grad_scaler.GradScaler": "torch.GradScaler",
-    "torch.GradScaler": "torch.GradScaler",
-}
 
 
 def build_optimizer(
@@ -214,6 +204,7 @@ def call_optimizer_method(
         closure = arguments.get(0, "closure")
         given = closure is not None and truth.truth(closure) is True
         result = calls.call(it, closure, Arguments(), node) if closure is not None and given else NONE
+        _plain_step(it, owner, it.site(node))
         step(it, owner, node)
         if "#own_step" in owner.slots:
             return UNKNOWN
@@ -237,6 +228,7 @@ def call_optimizer_method(
         return NONE
     if name == "load_state_dict":
         it.record(events.OptimizerRestored(it.site(node), bool(it.conditional), owner))
+        it.heap.set(owner.slots, "#restored", True)
         return NONE
     if name == "zero_grad":
         _clear(it, owner, it.site(node))
@@ -327,6 +319,7 @@ def call_unseen(
     known = [option for value in values[:1] for option in options(value) if isinstance(option, Optimizer)]
     if known:
         for optimizer in known:
+            scaling.doubt(it, optimizer)
             step(it, optimizer, node)
         return UNKNOWN
     stepped = receiver
@@ -334,47 +327,26 @@ def call_unseen(
         stepped = values[0]
     subject = gradients.subject_of(it, stepped, site)
     if subject is not None and (stepped is not receiver or not values):
-        _record_step(it, subject, site)
+        if stepped is receiver:
+            _plain_step(it, subject, site)
+        else:
+            scaling.doubt(it, subject)
+        step_unseen(it, subject, node)
     return None
+
+
+def step_unseen(it: Interpreter, subject: gradients.Subject, node: cst.CSTNode) -> None:
+    """Something steps that may be an optimizer."""
+    _record_step(it, subject, it.site(node))
+
+
+def _plain_step(it: Interpreter, subject: gradients.Subject, site: Site) -> None:
+    """An optimizer is stepped by the program itself, not by a scaler."""
+    if it.book.scalers:
+        it.record(PlainStep(site, bool(it.conditional), subject, scaling.marks(subject)))
 
 
 def _takes_optimizers(it: Interpreter, value: Value) -> bool:
     """Whether what a scaler steps is known to be cleared like an optimizer."""
     known = it.book.unseen.get(value)
     return known is not None and known.clears
-
-
-# -- library objects ---------------------------------------------------------------------------------------------------
-
-
-def call_object_method(
-    it: Interpreter, owner: Instance, name: str, arguments: Arguments, node: cst.CSTNode
-) -> Value | None:
-    """A method of a gradient scaler."""
-    if isinstance(owner.cls, LibraryClass) and owner.cls.qualified_name == "torch.GradScaler":
-        off = owner.site is not None and _DISABLED.search(owner.site.text()) is not None
-        return _scaler_method(it, name, arguments, node, not off)
-    return None
-
-
-#: A scaler that is told to do nothing.
-_DISABLED = re.compile(r"enabled\s*=\s*False\b")
-
-
-def _scaler_method(
-    it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode, scales: bool
-) -> Value:
-    first = arguments.positional[0] if arguments.positional else UNKNOWN
-    site, doubt = it.site(node), bool(it.conditional)
-    if name == "scale":
-        if scales:
-            it.record(LossScaled(site, doubt))
-        return first
-    for option in options(first):
-        if isinstance(option, Optimizer) and name == "unscale_":
-            it.record(Unscaled(site, doubt, option))
-        elif isinstance(option, Optimizer) and name == "step":
-            if scales:
-                it.record(SteppedByScaler(site, doubt, option))
-            step(it, option, node)
-    return UNKNOWN

@@ -27,7 +27,9 @@ from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.questions.idle_methods import none_used
 from optlint.semantics.questions.participation import deps
 from optlint.semantics.questions.rewrapped import rewrapped
+from optlint.semantics.questions.scalers import scaler_faults
 from optlint.semantics.questions.wrong_optimizer import wrong_steps
+from optlint.semantics.schedule_events import ScalerUsed
 from optlint.semantics.site import Site
 from optlint.semantics.values import Leaf, Optimizer
 
@@ -174,11 +176,18 @@ def _step_not_reached(run: Run, built: OptimizerBuilt) -> bool:
 
 def never_stepped(run: Run) -> Iterator[NeverStepped]:
     """Optimizers whose gradients are computed, for each round of a loop or cleared, and that no step ever follows."""
+    from optlint.semantics.questions.schedules import stepped_in_place
+
+    if any(event.method == "step" and event.subject is None for event in run.of(ScalerUsed)):
+        return  # a scaler steps something that is not known, or no optimizer: that is the mistake
+    if any(fact.kind == "update-alone" for fact in run.ask(scaler_faults)):
+        return  # it raises before
     book = run.interpreter.book
     if not run.complete or run.interpreter.root_class is not None or book.out_of_hand:
         return
     if any(fact.method != "backward" for fact in run.ask(none_used)):
         return  # the optimizer was lost: ``optimizer = optimizer.zero_grad()``
+    in_place = {id(fact.optimizer) for fact in run.ask(stepped_in_place)}  # that is OPT512's to say
     others = [event.subject for event in run.of(Stepped) if isinstance(event.subject, Optimizer)]
     moved = frozenset().union(*(run.held_by(other) for other in others))
     stepped = {id(event.subject) for event in run.of(Stepped)}
@@ -190,7 +199,7 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
     for built in run.of(OptimizerBuilt):
         optimizer = built.optimizer
         held = run.held_by(optimizer)
-        if id(optimizer) in stepped | book.handed_out or optimizer.groups.open or not held:
+        if id(optimizer) in stepped | in_place | book.handed_out or optimizer.groups.open or not held:
             continue
         if held & (moved | run.updated_by_hand | run.touched):
             continue

@@ -1,0 +1,85 @@
+"""What happened around learning-rate schedulers, gradient scalers and closures, besides the events in ``events``.
+
+The interpreter records; the questions about schedules, scalers and closures ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optlint.semantics.events import Event
+from optlint.semantics.values import Arguments, Instance, Scheduler, Value
+
+if TYPE_CHECKING:
+    from optlint.semantics.frame import Round
+    from optlint.semantics.gradients import Subject
+    from optlint.semantics.scaling import Marks, Scaling
+
+
+@dataclass(frozen=True)
+class SchedulerMade(Event):
+    """A scheduler was made. ``given``: what stands where its optimizer is expected (None: nothing).
+
+    ``settings``: its other arguments by name; ``sure``: there are no others; ``resumed``: the optimizer may have a
+    schedule's marks already; ``guarded``: an error here is expected; ``each_round``: each round of the innermost loop
+    makes one.
+    """
+
+    scheduler: Scheduler
+    given: Value | None
+    settings: Mapping[str, Value]
+    sure: bool
+    resumed: bool
+    guarded: bool
+    rounds: tuple[Round, ...] = ()
+    each_round: bool = False
+
+
+@dataclass(frozen=True)
+class SchedulerStepped(Event):
+    """``scheduler.step(…)``; ``inside``: how many branches of the innermost round are open."""
+
+    scheduler: Scheduler
+    arguments: Arguments
+    rounds: tuple[Round, ...] = ()
+    each_round: bool = False
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class ScalerMade(Event):
+    """A gradient scaler was made; ``enabled``: whether it scales at all (None: not known)."""
+
+    scaler: Instance
+    enabled: bool | None
+    rounds: tuple[Round, ...] = ()
+    each_round: bool = False
+
+
+@dataclass(frozen=True)
+class ScalerUsed(Event):
+    """A method of a scaler was called, on ``subject`` where that is an optimizer.
+
+    ``before`` and ``marks``: where the scaler was, and what the optimizer's gradients were; ``dropped``: the statement
+    is nothing but this call.
+    """
+
+    scaler: Instance
+    method: str
+    arguments: Arguments
+    subject: Subject | None
+    before: Scaling
+    marks: Marks
+    dropped: bool
+    rounds: tuple[Round, ...] = ()
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class PlainStep(Event):
+    """An optimizer was stepped by itself in a program that has a scaler; ``marks``: what its gradients were."""
+
+    subject: Subject
+    marks: Marks
