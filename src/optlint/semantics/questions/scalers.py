@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from optlint.semantics import families
 from optlint.semantics.events import Backward, MethodNamed
 from optlint.semantics.questions.telling import argument_text, assigned_name
+from optlint.semantics.questions.wrong_optimizer import wrong_steps
 from optlint.semantics.scaling import PLAIN, SCALED, STEPPED, TAKEN, UNSCALED
 from optlint.semantics.schedule_events import PlainStep, ScalerMade, ScalerUsed
 from optlint.semantics.values import Instance, Optimizer
@@ -59,9 +60,10 @@ def scaler_faults(run: Run) -> Iterator[ScalerFault]:
         id(event.receiver) for event in run.of(MethodNamed)
     }  # named and not called: that is the mistake
     found: dict[int, list[ScalerFault]] = {}
+    wrong = {fact.site for fact in run.ask(wrong_steps)}  # another optimizer is meant
     for event in run.of(ScalerUsed):
         scaler = event.scaler
-        if id(scaler) in disabled or scaler.slots.get("#escaped") or event.guarded:
+        if event.site in wrong or id(scaler) in disabled or scaler.slots.get("#escaped") or event.guarded:
             continue
         fault = _used(run, event)
         if fault is not None:
