@@ -21,7 +21,8 @@ from optlint.semantics import (
     modules,
     unseen_parts,
 )
-from optlint.semantics.libraries import schedulers, tensor_ops
+from optlint.semantics.libraries import keras_optimizers, schedulers, tensor_ops
+from optlint.semantics.libraries.keras_optimizers import KerasOptimizer
 from optlint.semantics.registration_events import MadeInForward
 from optlint.semantics.values import (
     ABSENT,
@@ -104,6 +105,8 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
 
     if isinstance(owner, Choice):
         return join_values([get_attribute(it, option, name, node) for option in options(owner)])
+    if isinstance(owner, KerasOptimizer):
+        return keras_optimizers.get_attribute(owner, name)
     if isinstance(owner, External):
         return _external(owner, name)
     if isinstance(owner, Instance):
@@ -356,8 +359,11 @@ def _set_one(it: Interpreter, owner: Value, name: str, value: Value, node: cst.C
         gradients.doubt(it, owner)
     elif isinstance(owner, Scheduler):
         schedulers.set_attribute(it, owner, name)
+    elif isinstance(owner, KerasOptimizer):
+        keras_optimizers.set_attribute(it, owner, name, node)
     elif isinstance(owner, (Unknown, Method, External)):
         schedulers.handed(it, (value,))
+        keras_optimizers.set_on_unknown(it, owner, name, node)
         if name == "grad":
             gradients.doubt_all(it)
         from optlint.semantics.libraries import keras_trainable

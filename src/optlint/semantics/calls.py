@@ -33,6 +33,7 @@ from optlint.semantics.libraries import (
     grad_scalers,
     keras_graph,
     keras_models,
+    keras_optimizers,
     keras_trainable,
     misused_values,
     python_calls,
@@ -51,6 +52,7 @@ from optlint.semantics.libraries import (
     torch_modules,
     torch_optimizers,
 )
+from optlint.semantics.libraries.keras_optimizers import KerasOptimizer
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     FALSE,
@@ -388,6 +390,8 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
             gradients.function_given(it, value)
         elif isinstance(value, Function):
             keras_trainable.may_be_called(it, value)
+        elif isinstance(value, KerasOptimizer):
+            it.heap.set(value.slots, "#escaped", True)
             gradients.function_given(it, value)
         else:
             schedulers.handed(it, (value,))
@@ -505,6 +509,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
         return contexts.call_grad_mode(it, receiver, method.name, node)
     if isinstance(receiver, Instance):
         return _call_instance_method(it, receiver, method.name, arguments, node)
+    if isinstance(receiver, KerasOptimizer):
+        return keras_optimizers.call_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Optimizer):
         return torch_optimizers.call_optimizer_method(it, receiver, method.name, arguments, node)
     if isinstance(receiver, Scheduler):

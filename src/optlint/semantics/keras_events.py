@@ -53,3 +53,34 @@ class FlagContradicted(Event):
     other: Site | None
     owner: Instance
     idle: bool = False
+
+
+@dataclass(frozen=True)
+class SettingMissed(Event):
+    """A setting of an optimizer (its class: ``cls``, "" when not known) that is none, or another than it looks.
+
+    ``kind``: ``attribute`` (set under a name that nobody reads; ``name``: the right one), ``positional`` (``name``:
+    what the second argument is), ``argument`` (one that Keras 3 does not take), ``unknown argument`` (none takes it),
+    ``variables`` (given in place of the learning rate), ``method`` (gone in Keras 3), ``overwritten`` (by ``compile``).
+    """
+
+    kind: str
+    cls: str
+    name: str
+    other: Site | None = None
+
+
+@dataclass(frozen=True)
+class OptimizerReused(Event):
+    """A model is compiled (``site``) and fitted (``fitted``) with an optimizer that has its state for other layers.
+
+    ``kind``: those of another ``model``, or of this one before layers were ``unfrozen``. ``made``: where it was made;
+    ``built``: the fit that gave it its state.
+    """
+
+    kind: str
+    model: Instance
+    before: Instance
+    made: Site
+    built: Site
+    fitted: Site

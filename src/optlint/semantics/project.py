@@ -168,7 +168,12 @@ class Project:
         folder = os.path.dirname(os.path.abspath(importer))
         if folder not in self._requirements:
             texts: tuple[str, ...] = ()
-            for root in self.roots(importer):
+            above = [
+                root
+                for root in self.roots(importer)
+                if os.path.join(folder, "").startswith(os.path.join(root, ""))
+            ]
+            for root in sorted(above, key=len, reverse=True):
                 files = [os.path.join(root, name) for name in _names(root) if _REQUIREMENTS.fullmatch(name)]
                 texts = tuple(text for text in map(self._read, files) if text is not None)
                 if texts:

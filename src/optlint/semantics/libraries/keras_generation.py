@@ -35,6 +35,11 @@ _ONLY_2 = re.compile(
     re.MULTILINE,
 )
 
+#: Ways to write that came up with Keras 3, though later releases of Keras 2 know them.
+_RECENT = re.compile(
+    r"Sequential\(\s*(?:\[|layers\s*=\s*\[)?\s*(?:[\w.]+\.)?Input(?:Layer)?\(|\.weights\.h5\b|[\w}]\.keras[\"']"
+    r"|\bset_random_seed\(|\bkeras\.saving\b|\.add\(\s*(?:[\w.]+\.)?Input\(|\bimage_dataset_from_directory\("
+)
 #: Signs that Keras runs on something else than TensorFlow.
 _OTHER_BACKEND = re.compile(
     r"KERAS_BACKEND[^\n]*(?:torch|jax)|^\s*(?:import|from) (?:torch|jax)\b", re.MULTILINE
@@ -58,13 +63,21 @@ _BOTH = frozenset({2, 3})
 class Generation:
     """The generations of Keras that a file may be for, and how it runs there.
 
-    ``tensorflow``: on TensorFlow, so far as is seen; ``torch``: on torch; ``eager``: without a compiled graph.
+    ``tensorflow``: on TensorFlow, so far as is seen; ``torch``: on torch; ``eager``: without a compiled graph;
+    ``recent``: written in a manner that came up with Keras 3; ``used``: Keras is named at all.
     """
 
     versions: frozenset[int] = _BOTH
     tensorflow: bool = True
     torch: bool = False
     eager: bool = False
+    recent: bool = False
+    used: bool = False
+
+    @property
+    def is_likely_3(self) -> bool:
+        """Whether it is for Keras 3, or written as one writes for that and not known to be for Keras 2."""
+        return self.is_3 or (self.may_be_3 and self.recent)
 
     @property
     def may_be_3(self) -> bool:
@@ -97,7 +110,8 @@ def of_file(text: str, requirements: Iterable[str] = ()) -> Generation:
     backend = re.search(r"KERAS_BACKEND[^\n]*?(torch|jax|tensorflow)", text)
     tensorflow = _OTHER_BACKEND.search(text) is None
     torch = backend is not None and backend.group(1) == "torch"
-    return Generation(versions, tensorflow, torch, _EAGER.search(text) is not None)
+    eager, recent = _EAGER.search(text) is not None, _RECENT.search(text) is not None
+    return Generation(versions, tensorflow, torch, eager, recent, used=True)
 
 
 def _of_text(text: str) -> frozenset[int]:

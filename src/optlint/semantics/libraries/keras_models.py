@@ -16,6 +16,7 @@ from optlint.semantics.libraries import (
     keras_graph,
     keras_layers,
     keras_names,
+    keras_optimizers,
     keras_trainable,
     keras_training,
     keras_weights,
@@ -87,6 +88,9 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     taken = of_gradients(it, arguments, how, node) or tensorflow_tapes.by_name(it, how, arguments, node)
     if taken is not None:
         return taken
+    optimizer = keras_optimizers.call(it, name, arguments, node)
+    if optimizer is not None:
+        return optimizer
     generic = keras_names.canonical(name)
     if generic is None:
         return _of_tensorflow(name, arguments)
@@ -242,7 +246,9 @@ def get_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
         return keras_weights.listed(it, owner, name) or UNKNOWN
     if name == "name":
         return _name(owner)
-    if name in ("variables", "weights", "non_trainable_variables", "optimizer", "metrics", "losses"):
+    if name == "optimizer":
+        return keras_optimizers.of_model(owner)
+    if name in ("variables", "weights", "non_trainable_variables", "metrics", "losses"):
         return keras_weights.listed(it, owner, name) or UNKNOWN
     return keras_weights.listed(it, owner, name)
 

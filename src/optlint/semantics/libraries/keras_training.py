@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import events, families, keras_events
-from optlint.semantics.libraries import keras_contradictions, keras_trainable
+from optlint.semantics.libraries import keras_contradictions, keras_optimizers, keras_trainable
 from optlint.semantics.libraries.keras_trainable import MAX_DEPTH, Flagged, layers_of
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -99,6 +99,7 @@ def compiled(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.C
         it.site(node), tuple(flags.items()), eagerly != FALSE or it.keras.eager, next(it.moments), it.entry
     )
     it.heap.set(owner.slots, "#fixed", fixed)
+    keras_optimizers.compiled(it, owner, arguments, node)
     for layer, flag in flags.items():
         if flag is False:
             _note(it, layer, "#frozen_in", owner)
@@ -133,9 +134,17 @@ def fitted(it: Interpreter, owner: Instance, how: str, arguments: Arguments, nod
             )
             it.heap.set(owner.slots, "#fixed", fixed)
         _follow_callbacks(it, owner, how, fixed, arguments, site)
+        if keras_trainable.can_be_judged(owner) and not layers_of(owner).open and not _has_own_step(owner):
+            keras_optimizers.fitted(it, owner, fixed.at_fit, site)
     for layer, flag in flags.items():
         if flag is True:
             _note(it, layer, "#trained_in", owner)
+
+
+def _has_own_step(owner: Instance) -> bool:
+    from optlint.semantics import attributes
+
+    return attributes.user_method(owner, "train_step") is not None
 
 
 def _compare(it: Interpreter, owner: Instance, how: str, fixed: Fixed, flags: Flags, site: Site) -> None:
