@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import copies, events, expressions, forwards, gradients, idle, scaling, stopping
-from optlint.semantics.libraries import tensor_moves, tensor_ops
+from optlint.semantics.libraries import tensor_indices, tensor_moves, tensor_ops
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -103,6 +103,12 @@ def call_method(
             it.record(events.GradientRead(it.site(node), bool(it.conditional), leaf))
         _marked(it, owner, name, node)
         return NONE
+    cast = tensor_indices.cast(it, owner, name, arguments, node)
+    if cast is not None:
+        return cast
+    pair = tensor_indices.values_and_indices(it, name, values, arguments, node, True)
+    if pair is not None:
+        return pair
     if name in _MOVES:
         return _moved(it, owner, name, arguments, node)
     if name.endswith("_") and not name.endswith("__"):

@@ -16,6 +16,7 @@ from optlint.semantics.libraries import (
     optimizers,
     packed_sequences,
     schedulers,
+    tensor_indices,
     tensor_moves,
     tensor_ops,
     torch_identity,
@@ -183,6 +184,9 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
         return calls.non_differentiable(it, values, node, name.rsplit(".", 1)[-1])
     if name in tensor_ops.ZERO_GRADIENT_FUNCTIONS:
         return stopping.zeroed(it, list(values), node, stopping.told(it, node, name.rsplit(".", 1)[-1]))
+    pair = tensor_indices.values_and_indices(it, name.removeprefix("torch."), values, arguments, node, False)
+    if pair is not None:
+        return pair
     if name == "torch.device":
         return Device(names=tensor_moves.device_names(arguments.get(0, "device") or UNKNOWN))
     if calls.is_harmless(name) or name.startswith(("torch.load", "torch.utils.data")):
