@@ -199,6 +199,8 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
         return member
     if name == "__class__":
         return owner.cls
+    if name == "training" and owner.slots.get("#evaluating") is True:
+        return Const(False)
     given = _library_attribute(it, owner, name, node)
     if given is not None:
         return given

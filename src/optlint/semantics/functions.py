@@ -158,6 +158,9 @@ def define_class(it: Interpreter, node: cst.ClassDef) -> None:
         evaluated = expressions.evaluate(it, decorator.decorator)
         if _generates_constructor(it, decorator.decorator, evaluated):
             cls.slots["#dataclass"] = True
+        constructor = cls.slots.get("__init__")
+        if isinstance(evaluated, expressions.GradMode) and isinstance(constructor, Function):
+            constructor.decorators = (evaluated, *constructor.decorators)  # that is all it wraps
         value_ = _decorated(it, evaluated, value_, node)
     it.bind(node.name.value, value_)
 

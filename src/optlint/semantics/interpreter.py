@@ -98,6 +98,8 @@ class Interpreter:
         self.root_class: UserClass | None = None
         #: How many enclosing ``try`` and ``with`` statements take the error that an empty list raises.
         self.catching = 0
+        #: How many enclosing ``try`` statements take the error that a backward pass raises.
+        self.handling = 0
         #: The generation of Keras that the file is for.
         self.keras = Generation()
         #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
@@ -560,14 +562,17 @@ class Interpreter:
         return contexts.follow(self, node.items, body, code(node.body))
 
     def _try(self, node: cst.Try) -> bool:
-        caught = any(_catches_value_error(clause) for clause in node.handlers)
+        caught = any(_catches(clause, _VALUE_ERROR) for clause in node.handlers)
+        handled = any(self._handles_runtime_error(clause) for clause in node.handlers)
 
         def attempt() -> bool:
             self.catching += caught
+            self.handling += handled
             try:
                 live = self.suite(node.body)
             finally:
                 self.catching -= caught
+                self.handling -= handled
             if live and node.orelse is not None:
                 live = self.suite(node.orelse.body)
             return live
@@ -585,6 +590,12 @@ class Interpreter:
         if node.finalbody is not None:
             live = self.suite(node.finalbody.body) and live
         return live
+
+    def _handles_runtime_error(self, clause: cst.ExceptHandler) -> bool:
+        """Whether a handler takes a ``RuntimeError`` and does not pass it on."""
+        if not _catches(clause, _RUNTIME_ERROR):
+            return False
+        return re.search(r"\braise\b", self.frame.context.part.code(clause.body)) is None
 
     def _match(self, node: cst.Match) -> bool:
         subject = expressions.evaluate(self, node.subject)
@@ -611,16 +622,17 @@ class Interpreter:
 _TYPE_CHECKING = External("typing.TYPE_CHECKING")
 #: Handlers and contexts that take the errors which optimizers raise.
 _VALUE_ERROR = frozenset({"ValueError", "TypeError", "Exception", "BaseException"})
+_RUNTIME_ERROR = frozenset({"RuntimeError"})
 _EXPECTING = re.compile(r"\b(?:raises|assertRaises\w*|suppress)\(")
 
 
-def _catches_value_error(clause: cst.ExceptHandler) -> bool:
-    """Whether a handler takes a ``ValueError``."""
+def _catches(clause: cst.ExceptHandler, errors: frozenset[str]) -> bool:
+    """Whether a handler takes one of some errors."""
     kind = clause.type
     if kind is None:
         return True
     elements = [e.value for e in kind.elements] if isinstance(kind, cst.Tuple) else [kind]
-    return any(isinstance(element, cst.Name) and element.value in _VALUE_ERROR for element in elements)
+    return any(isinstance(element, cst.Name) and element.value in errors for element in elements)
 
 
 def _only_for_imports(clause: cst.ExceptHandler) -> bool:

@@ -70,7 +70,8 @@ def _apart(it: Interpreter) -> Iterator[None]:
     """What a module or definition does is done outside the branches, loops and contexts in which it is first used."""
     saved = {name: getattr(it, name) for name in _CONTEXT}
     it.conditional, it.no_grad, it.unknown_grad_mode = 0, [], 0
-    it.unknown_rounds, it.catching, it.branches, it.for_type_checkers = 0, 0, [], False
+    it.unknown_rounds, it.catching, it.handling = 0, 0, 0
+    it.branches, it.for_type_checkers = [], False
     try:
         yield
     finally:
@@ -84,6 +85,7 @@ _CONTEXT = (
     "unknown_grad_mode",
     "unknown_rounds",
     "catching",
+    "handling",
     "branches",
     "for_type_checkers",
 )

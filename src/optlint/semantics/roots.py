@@ -104,7 +104,7 @@ def _run(
     it.steps = 0
     it.max_steps = max_steps
     it.heap.work = 0
-    it.catching = 0
+    it.catching = it.handling = 0
     it.unknown_rounds = 0
     it.root_class = None
     it.no_grad.clear()

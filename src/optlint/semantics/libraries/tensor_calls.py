@@ -247,7 +247,7 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
     known = isinstance(value, (Flow, Leaf))
     maybe, without = frozenset(deps), frozenset(cuts)
     branches = tuple(it.branches)
-    guarded = it.catching > 0
+    guarded = it.catching + it.handling > 0
     site = it.site(node)
     it.record(
         events.Backward(site, bool(it.conditional), certain, maybe, without, known, branches, value, guarded)

@@ -52,6 +52,9 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
+#: Whether a module is in evaluation mode, where it was ever put into it.
+EVALUATING = "#evaluating"
+
 ModuleMethod = Callable[["Interpreter", Instance, Arguments, cst.CSTNode], Value]
 
 
@@ -69,6 +72,7 @@ def call_module_method(
     if name in torch_nn.MODULE_METHODS_RETURNING_SELF:
         if name in ("eval", "train"):
             it.heap.set(owner.slots, "#eval", name == "eval")
+            _set_mode(it, owner, name, arguments)
         torch_identity.converted(it, owner, name, arguments)
         return owner
     if modules.container_base(it, owner):
@@ -85,6 +89,15 @@ def call_module_method(
         tensor_calls.record_backward(it, arguments.positional[0], node)
         return NONE
     return None
+
+
+def _set_mode(it: Interpreter, owner: Instance, name: str, arguments: Arguments) -> None:
+    """``eval()`` and ``train(…)`` of a module and all in it: whether ``training`` is certainly False from here on."""
+    mode = arguments.get(0, "mode")
+    evaluating = name == "eval" or mode == Const(False)
+    for _, module in modules.submodules(it, owner, True):
+        if evaluating or EVALUATING in module.slots:
+            it.heap.set(module.slots, EVALUATING, evaluating)
 
 
 #: Beginnings of names of methods that leave a library's model as it is.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, gradients, idle, scaling, truth
+from optlint.semantics import events, gradients, idle, scaling, stopping, truth
 from optlint.semantics.libraries import argument_faults, clipping
 from optlint.semantics.libraries.parameter_arguments import (
     adopt,
@@ -203,7 +203,9 @@ def call_optimizer_method(
     if name == "step":
         closure = arguments.get(0, "closure")
         given = closure is not None and truth.truth(closure) is True
+        restore_mode = stopping.set_mode(it, True, None)  # a closure runs with gradients on, whoever calls
         result = calls.call(it, closure, Arguments(), node) if closure is not None and given else NONE
+        restore_mode()
         _plain_step(it, owner, it.site(node))
         step(it, owner, node)
         if "#own_step" in owner.slots:
