@@ -149,6 +149,8 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
     if isinstance(old, Leaf) and old.is_parameter:
         forwards.note_written(it, old, f" {_operator(node)} …", node)
         return
+    if isinstance(old, Leaf) and old.requires_grad is True and it.no_grad:
+        return  # changed in itself: it stays the leaf that it is
     new = expressions.augmented(it, old, value, node)
     counter = isinstance(new, Const) and isinstance(new.value, (int, float))
     if counter and (it.unknown_rounds or isinstance(node.target, cst.Attribute)):
