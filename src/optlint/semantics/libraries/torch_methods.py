@@ -214,7 +214,8 @@ def _add_module(it: Interpreter, owner: Instance, arguments: Arguments, node: cs
         key = f"<{len(owner.slots)}>"
     if "<n>" in key:
         it.heap.set(owner.slots, "#many", True)
-        if key in owner.slots:  # another round of a loop: beside what the last one added, under a name of its own
+        # Another round of a loop: beside what the last one added, under a name of its own.
+        if key in owner.slots:
             key = f"{key}<{len(owner.slots)}>"
     identity.put(it, owner, key, value)
     _note_added(it, owner, value, node)
