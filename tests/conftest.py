@@ -7,11 +7,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.oracle.proof import PACKAGES, Runners
 
 REQUIRED = "OPTLINT_REQUIRE_ORACLE"
 """When this variable is 1, a framework that is not installed is an error and not a reason to skip."""
+
+
+# How long an example takes says how busy the machine is, not whether the program is right.
+settings.register_profile("optlint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("optlint")
 
 
 def pytest_configure() -> None:

@@ -89,6 +89,11 @@ def _pipe_closed() -> int:
     "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also where more may change than was meant."
 )
 @click.option("--diff", is_flag=True, help="Print what --fix would change, and change nothing.")
+@click.option(
+    "--add-ignore",
+    metavar="REASON",
+    help="Write a comment with this reason at each finding.",
+)
 @click.option("--baseline", metavar="FILE", help="Report only what this file does not know.")
 @click.option("--write-baseline", metavar="FILE", help="Write the findings there as known, and stop.")
 @click.option("--config", metavar="FILE", help="Use this configuration and no other.")
@@ -121,6 +126,7 @@ def command(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
+    add_ignore: str | None,
     quiet: bool,
     verbose: bool,
     explain: str | None,
@@ -152,6 +158,7 @@ def command(
         fix=fix,
         unsafe_fixes=unsafe_fixes,
         diff=diff,
+        add_ignore=add_ignore,
         quiet=quiet,
         verbose=verbose,
         explain=explain,
@@ -231,7 +238,9 @@ def _lint(options: Options, configuration: Configuration) -> int:
         def lint(files: SourceStore) -> Report:
             return check_files(found.files, configuration.for_folder, store=files, jobs=options.jobs)
 
-        if options.fix or options.diff:
+        if options.add_ignore is not None:
+            status = delivery.ignore(options, outputs, lint, store)
+        elif options.fix or options.diff:
             status = delivery.fix(options, outputs, lint, store)
         elif options.write_baseline is not None:
             status = delivery.write_baseline(options.write_baseline, lint(store), store)

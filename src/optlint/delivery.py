@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -21,7 +21,6 @@ from optlint.source import SourceStore, UnreadableError, read_bytes
 if TYPE_CHECKING:
     from optlint.baseline import Entry
     from optlint.engine import Report
-    from optlint.fixing import Fixed
     from optlint.settings import Settings
 
 _HOLD_NOTES = frozenset({"json", "sarif"})
@@ -68,8 +67,8 @@ def known(options: Options) -> list[Entry] | None:
         return None
     if options.baseline is not None and options.write_baseline is not None:
         raise RunError("--baseline and --write-baseline: one of them at a time")
-    if options.fix or options.diff:
-        raise RunError("--fix and --diff repair every finding: give them without a baseline")
+    if options.fix or options.diff or options.add_ignore is not None:
+        raise RunError("--fix, --diff and --add-ignore are about every finding: give them without a baseline")
     if options.baseline is None:
         return None
     try:
@@ -119,9 +118,9 @@ def fix(
 
     fixed = fix_all(lint, store.overlay, unsafe=options.unsafe_fixes)
     if options.diff:
-        _show_diff(fixed, store)
+        _show_diff(fixed.files, store)
         return 1 if fixed.files and not options.exit_zero else _status(fixed.report, options)
-    _write_fixed(fixed, options.piped)
+    _write_files(fixed.files, options.piped)
     now = SourceStore({**store.overlay, **fixed.files})
     if options.piped is not None:
         sys.stdout.flush()
@@ -132,19 +131,47 @@ def fix(
     return _status(fixed.report, options)
 
 
-def _show_diff(fixed: Fixed, store: SourceStore) -> None:
+def ignore(
+    options: Options, wanted: Sequence[Output], lint: Callable[[SourceStore], Report], store: SourceStore
+) -> int:
+    """Suppress every finding by a comment, and report what is left; with ``--diff``, show the comments. Returns the
+    exit status.
+    """
+    from optlint.ignoring import ReasonError, ignore_all
+
+    if options.fix:
+        raise RunError("--fix and --add-ignore: repair first, then suppress what is left")
+    if options.piped is not None and not options.diff:
+        raise RunError("--add-ignore writes into files: give it a path, or --diff")
+    try:
+        ignored = ignore_all(lint(store), store, options.add_ignore or "")
+    except ReasonError as error:
+        raise RunError(f"--add-ignore: {error}") from error
+    if options.diff:
+        _show_diff(ignored.files, store)
+        return 1 if ignored.files and not options.exit_zero else 0
+    _write_files(ignored.files, None)
+    now = SourceStore({**store.overlay, **ignored.files})
+    left = lint(now)
+    _deliver(left, options, wanted, now, sys.stdout)
+    if ignored.count and not options.quiet:
+        click.echo(f"Suppressed {counted(ignored.count, 'finding')}.", err=True)
+    return _status(left, options)
+
+
+def _show_diff(files: Mapping[str, bytes], store: SourceStore) -> None:
     from optlint.fixing import diff
 
-    for path, new in sorted(fixed.files.items()):
+    for path, new in sorted(files.items()):
         shown = os.path.relpath(path).replace(os.sep, "/")
         click.echo(diff(shown, store.load(path), new), nl=False)
 
 
-def _write_fixed(fixed: Fixed, piped: str | None) -> None:
+def _write_files(files: Mapping[str, bytes], piped: str | None) -> None:
     """Put the new bytes in the files' places. Raises ``RunError``."""
     from optlint.writing import WriteError, write_bytes
 
-    for path, data in sorted(fixed.files.items()):
+    for path, data in sorted(files.items()):
         try:
             if path != piped:
                 write_bytes(path, data)

@@ -199,11 +199,14 @@ class _Merger:
     def _shown(self, finding: Finding) -> Finding:
         severity = self._settings_of(os.path.dirname(finding.path)).severity_of(finding)
         span, cell = self._place(finding.path, finding.span)
+        first = finding.statement_line or finding.span.line
+        statement, its_cell = self._place(finding.path, Span(first, 1, first, 1))
         return replace(
             finding,
             path=self._display(finding.path),
             span=span,
             cell=cell,
+            statement_line=statement.line if its_cell == cell else span.line,
             severity=severity,
             fix=self._shown_fix(finding),
             related=tuple(self._shown_related(finding.related)),

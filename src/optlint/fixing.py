@@ -1,6 +1,6 @@
 """Applies fixes: chooses those that do not overlap, edits the bytes of files, and goes on until nothing is left to fix.
 
-The command line calls ``fix_all``; nothing is written here. Must not know rules, nor why a fix is right.
+The command line and the editor server call it; nothing is written here. Must not know rules, nor why a fix is right.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def fix_all(
         for path, findings in _by_file(report, unsafe, given_up).items():
             chosen = _without_overlap(findings)
             try:
-                data = _edited(path, store.load(path), [fix for _, fix in chosen])
+                data = edited(path, store.load(path), [edit for _, fix in chosen for edit in fix.edits])
             except (EditError, SourceError):
                 given_up.update((path, finding.fingerprint) for finding, _ in chosen)
                 continue
@@ -109,9 +109,8 @@ def _touch(one: Edit, other: Edit) -> bool:
     return starts[0] <= ends[1] and starts[1] <= ends[0]
 
 
-def _edited(path: str, data: bytes, fixes: Sequence[Fix]) -> bytes:
-    """The bytes of a file after ``fixes``. Raises ``EditError`` when the result is no Python."""
-    edits = [edit for fix in fixes for edit in fix.edits]
+def edited(path: str, data: bytes, edits: Sequence[Edit]) -> bytes:
+    """The bytes of a file after ``edits``. Raises ``EditError`` when the result is no Python."""
     if path.endswith(NOTEBOOK_SUFFIX):
         return _edited_notebook(data, edits)
     return _edited_python(data, edits)

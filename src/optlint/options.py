@@ -48,6 +48,7 @@ class Options:
     fix: bool
     unsafe_fixes: bool
     diff: bool
+    add_ignore: str | None
     quiet: bool
     verbose: bool
     explain: str | None

@@ -49,15 +49,20 @@ class Suppression:
 
 @dataclass
 class Suppressions:
-    """The suppressions of one file, and which parts of them have been used."""
+    """The suppressions of one file, and which parts of them have been used.
+
+    ``joined`` leads from a line that a backslash or a string goes on from to the one that can hold the comment.
+    """
 
     by_line: dict[int, list[Suppression]] = field(default_factory=dict)
+    joined: dict[int, int] = field(default_factory=dict)
     _used: set[tuple[Suppression, str | None]] = field(default_factory=set)
 
     def suppress(self, finding: Finding) -> bool:
         """Whether ``finding`` is suppressed; every part that covers it counts as used from now on."""
         suppressed = False
-        for line in {finding.span.line, finding.statement_line or finding.span.line}:
+        lines = {finding.span.line, finding.statement_line or finding.span.line}
+        for line in lines | {self.joined[line] for line in lines if line in self.joined}:
             for suppression in self.by_line.get(line, ()):
                 for part in suppression.codes if suppression.codes is not None else (None,):
                     if part is None or matches(part, finding):
@@ -149,9 +154,10 @@ def may_be_unused(data: bytes) -> bool:
 def find(text: str) -> Suppressions:
     """All directives in the comments of ``text``. Never raises."""
     found = Suppressions()
-    for line, column, comment, sure in _comments(text):
+    for line, column, comment, sure, first in _comments(text):
         for suppression in _directives(line, column, comment, sure):
             found.by_line.setdefault(line, []).append(suppression)
+            found.joined.update(dict.fromkeys(range(first, line), line))
     return found
 
 
@@ -174,23 +180,26 @@ def _span(line: int, column: int, match: re.Match[str]) -> Span:
     return Span(line, column + match.start(), line, column + match.start() + len(text))
 
 
-def _comments(text: str) -> Iterator[tuple[int, int, str, bool]]:
-    """Line, column (from 1) and text of each comment, and whether it is surely one.
+def _comments(text: str) -> Iterator[tuple[int, int, str, bool, int]]:
+    """Line, column (from 1) and text of each comment, whether it is surely one, and the first of the lines that are
+    joined with its own.
 
     Where the text cannot be cut into tokens, what looks like a comment in the remaining lines is given as
     unsure.
     """
-    reached = 0
+    reached = ended = 0
     try:
         for token in _tokens(text):
             if token.type == tokenize.COMMENT:
                 reached = token.start[0]
-                yield token.start[0], token.start[1] + 1, token.string, True
+                yield token.start[0], token.start[1] + 1, token.string, True, min(ended + 1, reached)
+            elif token.type in (tokenize.NEWLINE, tokenize.NL):
+                ended = token.start[0]
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError, MemoryError):
         for number, line in enumerate(split_lines(text), start=1):
             if number > reached and "#" in line:
                 start = line.index("#")
-                yield number, start + 1, line[start:], False
+                yield number, start + 1, line[start:], False, number
 
 
 def _tokens(text: str) -> Iterable[tokenize.TokenInfo]:
