@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.semantics import attributes, containers, copies, expressions, forwards, iteration, tapes
+from optlint.semantics import (
+    attributes,
+    containers,
+    copies,
+    expressions,
+    forwards,
+    iteration,
+    stopping,
+    tapes,
+)
 from optlint.semantics.libraries import misused_values
 from optlint.semantics.values import (
     ABSENT,
@@ -95,7 +104,7 @@ def _set_element(it: Interpreter, owner: Value, key: Value, value: Value, node: 
         if isinstance(module, Instance) and isinstance(key, Const) and isinstance(key.value, str):
             attributes.set_plain(it, module, key.value, value, node)  # `self.__dict__[name] = …`
         containers.note_added(it, option, before, node)
-    write_into(it, owner, [value], node.value)
+    write_into(it, owner, [value, key] if stopping.of_index(key) else [value], node.value)
 
 
 def write_into(it: Interpreter, tensor: Value, written: Sequence[Value], place: cst.BaseExpression) -> None:

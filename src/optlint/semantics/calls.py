@@ -301,7 +301,7 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     if isinstance(function, Instance):
         return call_instance(it, function, arguments, node)
     if isinstance(function, expressions.GradMode):
-        return arguments.positional[0] if arguments.positional else UNKNOWN
+        return functions.in_mode(it, arguments.get(0, "orig_func") or UNKNOWN, function, node)
     if isinstance(function, (Flow, Leaf)):
         return expressions.flow(it, [function, *arguments.all_values()])
     if isinstance(function, Unknown):
@@ -575,6 +575,9 @@ def _call_on_unknown(
     it: Interpreter, receiver: Value, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
     values = arguments.all_values()
+    entered = arguments.get(0, "cm") if name == "enter_context" else None
+    if isinstance(entered, expressions.GradMode):
+        return contexts.call_grad_mode(it, entered, "__enter__", node)
     own = torch_optimizers.call_unseen(it, receiver, name, arguments, node)
     if own is not None:
         return own

@@ -44,6 +44,8 @@ Body = Callable[[], bool]
 
 #: A body that leaves before its end, and a context that may have a hand in the gradients.
 _LEAVES = re.compile(r"\b(?:return|break|continue)\b")
+#: What leaves at its end whatever was entered with it.
+_STACK = re.compile(r"\b(?:Async)?ExitStack\(")
 _TRAINS = re.compile(r"zero_grad|\.grad\b|\.step\(|optim|backward")
 
 
@@ -102,7 +104,7 @@ def follow(it: Interpreter, items: Sequence[cst.WithItem], body: Body, code: str
         leave()
     if live and isinstance(value, Instance):
         _exit(it, value)
-    if isinstance(value, Instance):
+    if isinstance(value, Instance) or _STACK.search(it.frame.context.part.code(item.item)):
         restore_mode()  # one that turns gradients off turns them on again
     return live
 

@@ -828,10 +828,9 @@ def _yield(it: Interpreter, node: cst.Yield) -> Value:
 def subscript_key(it: Interpreter, node: cst.Subscript) -> Value:
     """What stands in the brackets: a value, a slice, or a tuple of them."""
     if len(node.slice) != 1:
-        for element in node.slice:
-            if isinstance(element.slice, cst.Index):
-                evaluate(it, element.slice.value)
-        return UNKNOWN
+        found = [evaluate(it, e.slice.value) for e in node.slice if isinstance(e.slice, cst.Index)]
+        cuts = frozenset(cut for key in found for cut in stopping.of_index(key))
+        return Unknown(cuts=cuts, plain=True, stop=stopping.stop_of(found)) if cuts else UNKNOWN
     part = node.slice[0].slice
     if isinstance(part, cst.Index):
         return evaluate(it, part.value)
@@ -856,9 +855,11 @@ def _subscript(it: Interpreter, node: cst.Subscript) -> Value:
     if isinstance(owner, Const) and isinstance(owner.value, str):
         return UNKNOWN
     if isinstance(owner, Leaf) and "#written" not in owner.slots:
-        return result_of(it, [owner], node, "[…]")
+        return result_of(it, [owner], node, "[…]") if not stopping.of_index(key) else flow(it, [owner, key])
     misused_values.note_subscript(it, owner, node)
-    return containers.get_item(it, owner, key)
+    found = containers.get_item(it, owner, key)
+    chosen = isinstance(owner, (Leaf, Flow, Unknown)) and stopping.of_index(key)
+    return flow(it, [found, key]) if chosen else found
 
 
 def _library_table(owner: External, key: Value) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -110,6 +111,20 @@ def _decorated(
 
         frameworks.decorated(it, decorator, value)
     return value
+
+
+def in_mode(it: Interpreter, value: Value, mode: Value, node: cst.CSTNode) -> Value:
+    """``torch.no_grad()(f)``: the function or method with gradients turned on or off; anything else as it is."""
+    if isinstance(value, Method) and value.function is not None:
+        inner = in_mode(it, value.function, mode, node)
+        return replace(value, function=inner) if isinstance(inner, Function) else value
+    if not isinstance(value, Function):
+        return value
+    result = Function(value.name, value.node, value.context, value.closure, value.defaults, value.site)
+    result.owner, result.generator = value.owner, value.generator
+    result.decorators = (mode, *value.decorators)
+    result.slots.update({**value.slots, "#no_grad": it.site(node)})
+    return result
 
 
 def make_lambda(it: Interpreter, node: cst.Lambda) -> Function:

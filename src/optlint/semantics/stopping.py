@@ -157,6 +157,11 @@ def stopped(it: Interpreter, values: list[Value], cut: Cut) -> Flow:
     return Flow(frozenset(), hardened(cuts, cut) | {(leaf, cut) for leaf in leaves}, plain=True, stop=stop)
 
 
+def of_index(key: Value) -> frozenset[tuple[Leaf, Cut]]:
+    """The cuts behind an index or a mask: what is chosen with it brings no gradient to what computed it."""
+    return key.cuts if isinstance(key, (Flow, Unknown)) else frozenset()
+
+
 def hardened(cuts: Iterable[tuple[Leaf, Cut]], cut: Cut) -> frozenset[tuple[Leaf, Cut]]:
     """The cuts behind a number that is cut once more: what gradient of zeros there was is none now."""
     return frozenset((leaf, cut if old.kind == "zero-gradient" else old) for leaf, old in cuts)

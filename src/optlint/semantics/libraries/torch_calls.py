@@ -11,6 +11,7 @@ import libcst as cst
 from optlint.semantics import copies, events, expressions, forwards, identity, iteration, stopping
 from optlint.semantics.libraries import (
     clipping,
+    functional_calls,
     grad_scalers,
     misused_values,
     optimizers,
@@ -168,6 +169,8 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
         return _fresh(it, name, arguments, node)
     if name == "torch.autograd.grad":
         return _autograd_grad(it, arguments, node)
+    if name in functional_calls.NAMES:
+        return functional_calls.call(it, arguments, node)
     if name == "torch.autograd.backward":
         return tensor_calls.backward_of_several(it, arguments, node)
     if name.endswith(("checkpoint.checkpoint", "checkpoint.checkpoint_sequential")):
