@@ -56,6 +56,7 @@ from optlint.semantics.values import (
     Unknown,
     UserClass,
     Value,
+    Variable,
     join_values,
     options,
 )
@@ -123,6 +124,10 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return _optimizer_attribute(it, owner, name)
     if isinstance(owner, Gradient) and name == "data":
         return owner
+    if isinstance(owner, Variable) and name == "name":
+        from optlint.semantics.libraries import keras_weights
+
+        return keras_weights.name_of(it, owner) or Method(owner, name)
     if isinstance(owner, Scheduler):
         return schedulers.get_attribute(owner, name)
     if isinstance(owner, (Unknown, expressions.GradMode)):
@@ -226,7 +231,7 @@ def _library_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
     from optlint.semantics.libraries import frameworks, keras_models
 
     if families.keras_kind(owner.cls) is not None:
-        return keras_models.get_attribute(it, owner, name)
+        return keras_models.get_attribute(it, owner, name, node)
     return frameworks.get_attribute(it, owner, name, node)
 
 

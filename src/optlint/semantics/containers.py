@@ -71,6 +71,8 @@ def extend(it: Interpreter, container: Value, value: Value) -> None:
     if isinstance(container, Container) and container.kind != "tuple":
         more = iteration.take(it, value)
         old = container.items
+        if keras_trainable.is_empty(value):
+            it.heap.set(container.slots, keras_trainable.EMPTIED, value)
         put(it, container, Items(old.values + more.values, old.open or more.open, old.many or more.many))
     elif isinstance(container, DictObj):
         _update(it, container, value)

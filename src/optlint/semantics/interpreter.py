@@ -121,6 +121,8 @@ class Interpreter:
         self.book = gradients.Book()
         #: The gradient tapes that record now.
         self.recording = tapes.Recording()
+        #: What has a lower serial was made before this run, or in another method of the class that it follows.
+        self.since = 0
         #: What holds for all that is made from now on (the meta device).
         self.switches: dict[str, object] = {}
         #: The ``if`` statements whose outcome is not known and that are being followed, and which way.

@@ -27,6 +27,7 @@ from optlint.semantics.values import (
     Optimizer,
     UserClass,
     Value,
+    next_serial,
     options,
 )
 
@@ -111,6 +112,7 @@ def _run(
     it.unknown_grad_mode = 0
     it.conditional = 0
     it.entry = 0
+    it.since = next_serial()
     it.reader = None
     it.book = gradients.Book(list(it.book.known), scalers=list(it.book.scalers))
     it.recording = tapes.Recording(it.recording.used)
@@ -191,6 +193,7 @@ def _follow_class(it: Interpreter, cls: UserClass) -> None:
         receiver = None if "staticmethod" in names else cls if "classmethod" in names else instance
         if "property" not in names and not any(isinstance(d, Method) for d in method.decorators):
             it.entry += 1
+            it.since = next_serial()
             it.record(MethodBegan(it.site_of(method), False))
             gradients.entered(it)
             it.no_grad.clear()  # another method may have turned gradients off for all that follows there

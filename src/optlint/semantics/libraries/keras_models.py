@@ -13,6 +13,7 @@ import libcst as cst
 
 from optlint.semantics import events, families, iteration
 from optlint.semantics.libraries import (
+    empty_variables,
     keras_graph,
     keras_layers,
     keras_names,
@@ -65,6 +66,11 @@ _LOOKING = (
     "keras.utils.", "keras.backend.", "keras.preprocessing.", "keras.datasets.", "keras.saving.",
     "keras.mixed_precision.", "keras.config.", "keras.models.save_model", "keras.models.load_model",
 )  # fmt: skip
+#: Methods that call a model on something.
+_RUNNING = frozenset({
+    "predict", "evaluate", "predict_on_batch", "test_on_batch", "predict_generator", "evaluate_generator", "build",
+    "load_weights", "compute_output_shape", "adapt",
+})  # fmt: skip
 #: What gives a gradient for each variable: where the variables stand among its arguments.
 _ASKING = {
     "gradient": (1, "sources"),
@@ -79,13 +85,14 @@ _APPLYING = {
     "apply": (1, "trainable_variables"),
     "minimize": (1, "var_list"),
     "get_updates": (0, "params"),
+    "build": (0, "var_list"),
 }
 
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """Call a class or function of Keras (or any function on symbolic tensors); None when it is not Keras."""
     how = name.rsplit(".", 1)[-1]
-    taken = of_gradients(it, arguments, how, node) or tensorflow_tapes.by_name(it, how, arguments, node)
+    taken = of_gradients(it, arguments, how, node, name) or tensorflow_tapes.by_name(it, how, arguments, node)
     if taken is not None:
         return taken
     optimizer = keras_optimizers.call(it, name, arguments, node)
@@ -231,7 +238,7 @@ def _append(it: Interpreter, model: Instance, value: Value) -> None:
 # -- attributes ------------------------------------------------------------------------------------------------------
 
 
-def get_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
+def get_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CSTNode) -> Value | None:
     """An attribute that Keras gives to layers and models; None when it is none of those that matter."""
     if name == "layers":
         return Container("list", layers_of(owner))
@@ -243,6 +250,9 @@ def get_attribute(it: Interpreter, owner: Instance, name: str) -> Value | None:
         frozen = keras_trainable.frozen_state(it, owner)
         if frozen is not None:
             return FrozenVariables(owner, frozen)
+        none = empty_variables.unbuilt(it, owner, node)
+        if none is not None:
+            return none
         return keras_weights.listed(it, owner, name) or UNKNOWN
     if name == "name":
         return _name(owner)
@@ -327,7 +337,7 @@ def call_method(
         return _get_layer(it, owner, arguments)
     if name == "__call__":
         return call_layer(it, owner, arguments, node)
-    if name == "build":
+    if name in _RUNNING:
         keras_trainable.build(it, owner)
     given = keras_weights.call_method(it, owner, name, arguments, node)
     return UNKNOWN if given is None and name in _NEUTRAL else given
@@ -368,23 +378,35 @@ def _get_layer(it: Interpreter, owner: Instance, arguments: Arguments) -> Value:
     return join_values([*items.values, UNKNOWN])
 
 
-def of_gradients(it: Interpreter, arguments: Arguments, how: str, node: cst.CSTNode) -> Value | None:
-    """Gradients for the variables of a frozen model are an empty list; an optimizer that is given it does nothing."""
+def of_gradients(
+    it: Interpreter, arguments: Arguments, how: str, node: cst.CSTNode, name: str = ""
+) -> Value | None:
+    """Gradients for the variables of a frozen model are an empty list; an optimizer that is given it does nothing.
+
+    ``name``: the qualified one of the method, where it is known.
+    """
     asked, applied = _ASKING.get(how), _APPLYING.get(how)
     place = asked or applied
     value = arguments.get(*place) if place is not None else None
-    if value is None or not keras_trainable.is_empty(value):
+    if how == "apply" and (value is None or not keras_trainable.is_of_frozen(value)):
+        empty_variables.applied(it, arguments, name, node)
         return None
-    if applied is not None:
+    if value is None or (how == "build" and not name.endswith(".build")):
+        return None
+    if not keras_trainable.is_of_frozen(value):
+        empty = empty_variables.used(it, value, how, name, node)
+        return empty if asked is not None else None
+    if applied is not None and how != "build":
         it.record(events.KerasTrained(it.site(node), bool(it.conditional), value.model, how, value.frozen))
     return value.again() if asked is not None else UNKNOWN
 
 
 def operated(values: Sequence[Value]) -> Value | None:
     """What an operator makes of symbolic tensors, or of the variables of frozen models; None for all else."""
-    frozen = [value for value in values if keras_trainable.is_empty(value)]
-    if len(frozen) == len(values):  # `a.trainable_variables + b.trainable_variables`
-        return max(frozen, key=lambda variables: variables.frozen.order).again()
+    none = [value for value in values if keras_trainable.is_empty(value)]
+    if len(none) == len(values):  # `a.trainable_variables + b.trainable_variables`
+        frozen = [value for value in none if keras_trainable.is_of_frozen(value)]
+        return max(frozen, key=lambda variables: variables.frozen.order, default=none[-1]).again()
     return keras_graph.combined(values)
 
 

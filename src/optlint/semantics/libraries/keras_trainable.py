@@ -46,8 +46,21 @@ _SETS_FLAGS = re.compile(r"\.trainable\s*=(?!=)|[\"']trainable[\"']")
 #: Ways to get weights that are not seen as attributes.
 _HIDDEN_WEIGHTS = re.compile(r"add_weight|add_variable|Variable\(|_layers\b|_trackables|_track")
 
+#: Slot of a list that was extended by such a one, and got nothing by it.
+EMPTIED = "#emptied"
 
-class FrozenVariables(Container):
+
+class NoVariables(Container):
+    """A list that stands for the variables of something that has none to train now; empty so far."""
+
+    __slots__ = ()
+
+    def again(self) -> NoVariables:
+        """Another list of the same emptiness: gradients for these variables, or pairs of both."""
+        return NoVariables(self.kind, Items())
+
+
+class FrozenVariables(NoVariables):
     """``model.trainable_variables`` of a model of which nothing can train: a list of its own, and empty so far."""
 
     __slots__ = ("frozen", "model")
@@ -62,8 +75,13 @@ class FrozenVariables(Container):
         return FrozenVariables(self.model, self.frozen)
 
 
-def is_empty(value: Value) -> TypeGuard[FrozenVariables]:
-    """Whether a value is the list of a frozen model's variables, to which nothing was added since."""
+def is_empty(value: Value) -> TypeGuard[NoVariables]:
+    """Whether a value is the list of variables of something without any, to which nothing was added since."""
+    return isinstance(value, NoVariables) and value.items == Items()
+
+
+def is_of_frozen(value: Value) -> TypeGuard[FrozenVariables]:
+    """Whether that is so because a model is frozen."""
     return isinstance(value, FrozenVariables) and value.items == Items()
 
 

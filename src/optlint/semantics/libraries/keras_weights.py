@@ -14,6 +14,7 @@ from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.values import (
     UNKNOWN,
     Arguments,
+    Const,
     Container,
     Cut,
     DictObj,
@@ -25,6 +26,7 @@ from optlint.semantics.values import (
     UserClass,
     Value,
     Variable,
+    join_values,
     options,
 )
 
@@ -49,6 +51,32 @@ def matter(it: Interpreter) -> bool:
         found = any(word in source.text for source in it.sources.values() for word in _TAPES)
         known = it.recording.matter = (len(it.sources), found)
     return known[1]
+
+
+#: What Keras 3 calls the variables of its layers; those of others are ``kernel`` and ``bias``.
+_NAMED = {
+    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"), "LayerNormalization": ("gamma", "beta"),
+    "GroupNormalization": ("gamma", "beta"), "Embedding": ("embeddings",), "PReLU": ("alpha",),
+    "RMSNormalization": ("scale",), "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
+    "SeparableConv1D": ("depthwise_kernel", "pointwise_kernel", "bias"),
+    "LSTM": ("kernel", "recurrent_kernel", "bias"), "GRU": ("kernel", "recurrent_kernel", "bias"),
+    "SimpleRNN": ("kernel", "recurrent_kernel", "bias"),
+    "Inner": ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "depthwise_kernel"),
+}  # fmt: skip
+_PLAIN = frozenset({
+    "Dense", "Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "DepthwiseConv2D", "MultiHeadAttention",
+})  # fmt: skip
+
+
+def name_of(it: Interpreter, variable: Variable) -> Value | None:
+    """``v.name`` in Keras 3, which does not have the layer's name in it; None where it is not known."""
+    role = next((tapes.role_of(leaf) for leaf in variable.taint), None)
+    owner = role.owner if role is not None else None
+    if owner is None or not isinstance(owner.cls, LibraryClass) or not it.keras.is_likely_3:
+        return None
+    last = owner.cls.name
+    names = _NAMED.get(last, ("kernel", "bias") if last in _PLAIN else ())
+    return join_values([Const(name) for name in names]) if names else None
 
 
 # -- variables -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import expressions, families, iteration, tapes
-from optlint.semantics.libraries import keras_names, keras_weights
+from optlint.semantics.libraries import empty_variables, keras_names, keras_weights
 from optlint.semantics.tape_events import GradientsApplied, GradientsTaken, KerasOptimizerMade
 from optlint.semantics.values import (
     NONE,
@@ -22,6 +22,7 @@ from optlint.semantics.values import (
     Container,
     DictObj,
     Entries,
+    External,
     Function,
     Instance,
     Items,
@@ -48,7 +49,12 @@ _SCALING = frozenset({"get_scaled_loss", "scale_loss", "get_unscaled_gradients"}
 
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
-    """A tape or a variable is made; None for all else."""
+    """A tape, a variable or an optimizer of TensorFlow 1 is made, or a collection is read; None for all else."""
+    if empty_variables.is_old_optimizer(name):
+        return External(f"{name}()")
+    collected = empty_variables.collection(it, name, node)
+    if collected is not None:
+        return collected
     if name in _TAPES:
         tape = Instance(LibraryClass(TAPE), it.site(node))
         it.recording.used = True
@@ -113,7 +119,7 @@ def call_method(
 def _gradient(it: Interpreter, tape: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     from optlint.semantics.libraries import keras_models
 
-    frozen = keras_models.of_gradients(it, arguments, "gradient", node)
+    frozen = keras_models.of_gradients(it, arguments, "gradient", node, TAPE)
     if frozen is not None:
         return frozen
     target, sources = arguments.get(0, "target") or UNKNOWN, arguments.get(1, "sources") or UNKNOWN
