@@ -104,6 +104,7 @@ def _pipe_closed() -> int:
 @click.option("--stdin-filename", metavar="FILE", help="What to call standard input.")
 @click.option("--show-settings", is_flag=True, help="Print the settings for the first path, and stop.")
 @click.option("--show-files", is_flag=True, help="Print the files that would be checked, and stop.")
+@click.option("--lsp", is_flag=True, help="Serve an editor: speak the Language Server Protocol.")
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is done, and give tracebacks of faults.")
 @click.version_option(__version__, "--version", prog_name="optlint", message="%(prog)s %(version)s")
@@ -131,6 +132,7 @@ def command(
     verbose: bool,
     explain: str | None,
     list_rules: bool,
+    lsp: bool,
     show_settings: bool,
     show_files: bool,
 ) -> None:
@@ -142,6 +144,8 @@ def command(
     """
     from optlint.selection import Selection
 
+    if lsp:
+        click.get_current_context().exit(_serve())
     options = Options(
         paths=paths,
         output_formats=output_formats,
@@ -167,6 +171,15 @@ def command(
         show_files=show_files,
     )
     click.get_current_context().exit(_dispatch(options))
+
+
+def _serve() -> int:
+    try:
+        from optlint.lsp.server import serve
+    except ImportError as error:
+        raise RunError(f"--lsp needs more than is installed ({error}): pip install 'optlint[lsp]'") from error
+    serve()
+    return 0
 
 
 def _split(values: Sequence[str]) -> tuple[str, ...]:

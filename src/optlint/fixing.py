@@ -65,7 +65,7 @@ def fix_all(
         fixed = Fixed(report, changed, count)
         progress = False
         for path, findings in _by_file(report, unsafe, given_up).items():
-            chosen = _without_overlap(findings)
+            chosen = without_overlap(findings)
             try:
                 data = edited(path, store.load(path), [edit for _, fix in chosen for edit in fix.edits])
             except (EditError, SourceError):
@@ -90,7 +90,7 @@ def _by_file(
     return found
 
 
-def _without_overlap(fixes: Iterable[tuple[Finding, Fix]]) -> list[tuple[Finding, Fix]]:
+def without_overlap(fixes: Iterable[tuple[Finding, Fix]]) -> list[tuple[Finding, Fix]]:
     """The fixes in their order, less those that touch what an earlier one changes."""
     taken: list[tuple[Finding, Fix]] = []
     edits: list[Edit] = []
