@@ -49,11 +49,13 @@ optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
 import keras
 import tensorflow as tf
 
-model = keras.Sequential([
-    keras.Input((4,)),
-    keras.layers.Dense(8, activation="relu"),
-    keras.layers.Dense(1),
-])
+model = keras.Sequential(
+    [
+        keras.Input((4,)),
+        keras.layers.Dense(8, activation="relu"),
+        keras.layers.Dense(1),
+    ]
+)
 optimizer = keras.optimizers.Adam(0.01)
 weights = model.trainable_variables
 x, y = tf.random.normal((8, 4)), tf.random.normal((8, 1))
