@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 class GradientCutInTape(Rule):
     """Between the variables and the loss of a tape stands an operation that has no gradient.
 
-    `.numpy()`, `model.predict`, functions of numpy and `tf.stop_gradient` make a constant of a tensor; `tf.argmax`,
-    `tf.round`, comparisons and casts to whole numbers have no gradient. If nothing else leads from the variables to
-    the loss, all gradients are None.
+    `.numpy()`, `model.predict`, functions of numpy, `tf.Variable(…)` and `tf.stop_gradient` make a constant of a tensor;
+    `tf.argmax`, `tf.round`, `//`, comparisons, casts to whole numbers and metrics such as the accuracy have no gradient.
+    If nothing else leads from the variables to the loss, all gradients are None.
     """
 
     code = "OPT607"
     name = "gradient-cut-in-tape"
     severity = Severity.ERROR
-    default = False  # its fixtures are still to be written and proved
     frameworks = ("Keras", "TensorFlow")
     at_run_time = """\
 `tape.gradient` gives None for each variable, and `apply_gradients` raises `ValueError: No gradients provided for any
 variable.` A loss that is a number of numpy raises `AttributeError: 'numpy.float32' object has no attribute '_id'` in
-`tape.gradient`."""
+`tape.gradient`, a Python float ``TypeError: Cannot convert the argument `type_value`: 2.1 to a TensorFlow DType.``
+`tf.sign` gives zeros in place of None: nothing is raised, and no variable changes."""
     bad = """\
 import keras
 import tensorflow as tf
@@ -76,23 +76,37 @@ optimizer.apply_gradients(zip(grads, model.trainable_variables))
 
     def _finding(self, fact: CutInTape) -> Finding:
         variables = f"`{fact.listed}`" if fact.listed else "its variables"
-        then = f", which raises `{fact.error}`" if fact.error else ""
-        what = f"`{fact.text}`" if fact.text else "this comparison"
-        if fact.kind == "detach":
+        what = f"`{fact.text}`" if fact.text and fact.text != "the comparison" else "this comparison"
+        none = f"the gradient for {variables} is None"
+        if fact.error:
+            none += f", which raises `{fact.error}`"
+        advice = _ADVICE.get(
+            fact.kind, "compute the loss from the model's raw outputs; keep this for metrics"
+        )
+        if fact.numbers:
+            message = f"{what} gives a plain number: `tape.gradient` raises `{fact.error}`"
+        elif fact.kind == "zero-gradient":
             message = (
-                f"{what} makes a constant of what the model gives: the gradient for {variables} is None{then}"
+                f"the gradient of {what} is zero everywhere: {variables} never change, and nothing is raised"
             )
-            advice = "compute the loss from the tensor itself, with functions of TensorFlow only"
+        elif fact.kind == "detach":
+            message = f"{what} makes a constant of what the model gives: {none}"
             if ".predict" in fact.text:
                 advice = "call the model: `model(x, training=True)` in place of `model.predict(x)`"
+        elif fact.kind == "metric":
+            message = f"the value of a metric, `{fact.text}`, has no gradient: {none}"
         else:
-            message = f"{what} has no gradient: the gradient for {variables} is None{then}"
-            advice = (
-                "compute the loss from the model's raw outputs (logits, probabilities); keep this for metrics"
-            )
+            message = f"{what} has no gradient: {none}"
         return self.finding(
             fact.site,
             message=message,
             help=advice,
             related=(fact.taken.related("the gradient is asked for here"),),
         )
+
+
+#: What to write instead, for some kinds of cuts.
+_ADVICE = {
+    "detach": "compute the loss from the tensor itself, with functions of TensorFlow only",
+    "metric": "take the gradient of the loss itself, and give that to the metric for the log only",
+}

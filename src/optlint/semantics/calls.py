@@ -82,6 +82,7 @@ from optlint.semantics.values import (
     Text,
     Unknown,
     UnseenIterator,
+    Variable,
     UserClass,
     Value,
     join_values,
@@ -598,6 +599,11 @@ def _call_on_unknown(
     )
     if taken is not None:
         return taken
+    if isinstance(receiver, Variable):
+        tensorflow_tapes.assigned(it, receiver, name, arguments, node)
+    if it.recording.used and isinstance(receiver, Unknown) and receiver.plain:
+        if stopping.all_want_none(values):
+            return stopping.computed(it, [receiver, *values])  # an array stays one
     tapes.give(it, [receiver])
     if name.startswith(_UNFREEZES) and FALSE not in values:
         unseen_parts.changed(it, receiver, node)

@@ -140,7 +140,10 @@ def sources(it: Interpreter, values: Iterable[Value]) -> tuple[set[Leaf], set[tu
         elif isinstance(value, Unknown):
             deps |= value.taint
             cuts |= value.cuts
-            opaque = opaque or (bool(value.taint) and not isinstance(value, Variable))
+            if isinstance(value, Variable):
+                cuts |= tapes.cuts_of(value)
+            else:
+                opaque = opaque or bool(value.taint)
         elif isinstance(value, Method):
             waiting.append(value.receiver)
             opaque = True
@@ -294,6 +297,8 @@ def combine(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operato
     if any(isinstance(value, Instance) for value in values):
         return _own_operator(it, values, operator)
     if any(isinstance(value, (Leaf, Flow, Unknown, Choice, Method)) for value in values):
+        if operator is cst.FloorDivide and it.recording.used:
+            return calls.non_differentiable(it, values, node, "//")
         sign = _OPERATOR_SIGNS.get(operator)
         if sign is None or isinstance(node, cst.AugAssign):  # no tensor of the graph, or none that is new
             return copies.computed_by(sign or "", flow(it, values), values)
@@ -630,6 +635,7 @@ _AUGMENTED: dict[type, type[cst.BaseBinaryOp]] = {
     cst.SubtractAssign: cst.Subtract,
     cst.MultiplyAssign: cst.Multiply,
     cst.ModuloAssign: cst.Modulo,
+    cst.FloorDivideAssign: cst.FloorDivide,
     cst.BitOrAssign: cst.BitOr,
     cst.BitAndAssign: cst.BitAnd,
     cst.BitXorAssign: cst.BitXor,

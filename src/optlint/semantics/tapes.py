@@ -103,6 +103,25 @@ def leaf_of(value: Value) -> Leaf | None:
     return next(iter(value.taint)) if isinstance(value, Variable) else None
 
 
+_CUTS = "#cuts"
+
+
+def cuts_of(variable: Variable) -> frozenset[tuple[Leaf, Cut]]:
+    """The variables that the value of another one was computed from: no gradient goes through what is assigned."""
+    return frozenset().union(*(leaf.slots.get(_CUTS, frozenset()) for leaf in variable.taint))
+
+
+def assigned(it: Interpreter, variable: Variable, value: Value, where: Cut) -> None:
+    """A variable takes a value that was computed, or starts with it."""
+    from optlint.semantics import expressions
+
+    deps, cuts, _ = expressions.sources(it, [value])
+    operation(it, deps, cuts)
+    found = frozenset(cuts | {(leaf, where) for leaf in deps})
+    for leaf in variable.taint if found else ():
+        it.heap.set(leaf.slots, _CUTS, leaf.slots.get(_CUTS, frozenset()) | found)
+
+
 def variables_in(value: Value, depth: int = 0) -> list[Leaf]:
     """The variables in a list, tuple or dict, or the one that a value is."""
     own = leaf_of(value)
@@ -223,8 +242,10 @@ def reach(it: Interpreter, tape: Instance, target: Value) -> Reach:
     maybe = opaque
     for leaf in deps:
         role = role_of(leaf)
-        if role is None or role.kind == "variable" or (role.kind == "unseen" and role.tape is tape):
+        if role is None or (role.kind == "unseen" and role.tape is tape):
             maybe = True
+        elif role.kind == "variable":  # as it is: what it was computed from is cut off
+            reached.add(leaf)
         elif role.variable is not None and role.kind == "watched" and role.tape is tape:
             reached.add(role.variable)
     for leaf, cut in cuts:

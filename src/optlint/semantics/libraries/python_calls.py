@@ -49,6 +49,7 @@ from optlint.semantics.values import (
     Obj,
     OneShot,
     Optimizer,
+    Origin,
     Partial,
     Record,
     Scheduler,
@@ -741,7 +742,11 @@ def _number(kind: type[int] | type[float]) -> Handler:
             except (ValueError, OverflowError):
                 return UNKNOWN
         if isinstance(value, (Flow, Leaf)):
-            return expressions.cut(it, value, Cut("detach", it.site(node), "float()"))
+            where = Cut("detach", it.site(node), f"{kind.__name__}(…)")
+            number = expressions.cut(it, value, where)
+            if it.recording.used and isinstance(number, Flow):
+                return replace(number, origin=Origin(where.site, where.text))
+            return number
         return stopping.data()
 
     return handler

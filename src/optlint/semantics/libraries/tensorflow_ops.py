@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import expressions, tapes
+from optlint.semantics import expressions, stopping, tapes
 from optlint.semantics.libraries import keras_graph, keras_names, keras_weights
 from optlint.semantics.values import (
     UNKNOWN,
@@ -35,13 +35,17 @@ if TYPE_CHECKING:
 
 #: Their results have no gradient.
 NON_DIFFERENTIABLE = frozenset(
-    "argmax argmin argsort round floor ceil equal not_equal greater greater_equal less less_equal logical_and"
-    " logical_or logical_not logical_xor one_hot shape size rank unique bincount histogram_fixed_width in_top_k"
-    " searchsorted is_nan is_inf is_finite isnan isinf isfinite numpy_function to_int32 to_int64 count_nonzero"
+    "argmax argmin argsort round rint floor ceil trunc floordiv floor_divide equal not_equal greater greater_equal less"
+    " less_equal logical_and logical_or logical_not logical_xor one_hot shape size rank unique bincount histogram_fixed_width in_top_k"
+    " searchsorted is_nan is_inf is_finite isnan isinf isfinite to_int32 to_int64 count_nonzero"
     " categorical bitcast binary_accuracy categorical_accuracy sparse_categorical_accuracy top_k_categorical_accuracy"
     " sparse_top_k_categorical_accuracy accuracy".split()
 )
+#: Their results have a gradient, which is zero.
+_ZERO = frozenset({"sign", "sgn"})
 _STOPPING = frozenset({"stop_gradient"})
+#: Run a function of numpy's world in a graph: their first argument.
+_NUMPY_FUNCTIONS = frozenset({"numpy_function"})
 _CASTS = frozenset({"cast", "saturate_cast"})
 _WHOLE = ("int", "uint", "bool")
 _FLOATS = ("float", "double", "half", "bfloat", "complex")
@@ -73,7 +77,9 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     if name.startswith("numpy."):
         return _of_numpy(it, name, arguments, node)
     if name.endswith("()") and ".metrics." in name:
-        return expressions.opaque(it, values)
+        return _measured(it, values, node, name)
+    if last in _NUMPY_FUNCTIONS:
+        return _without_gradient(it, values[1:], node, f"{_said(name)}(…)")
     if last == "map_structure":
         return _mapped(it, arguments, node)
     if any(_is_code(option) for value in values for option in options(value)):
@@ -87,6 +93,8 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
         return _detached(it, values, node, f"{_said(name)}(…)")
     if last in NON_DIFFERENTIABLE:
         return _without_gradient(it, values, node, f"{_said(name)}(…)")
+    if last in _ZERO:
+        return stopping.zeroed(it, list(values), node, f"{_said(name)}(…)")
     if last in _CASTS:
         return _cast(it, arguments, node, _said(name))
     return expressions.flow(it, values)
@@ -119,7 +127,7 @@ def _is_code(value: Value) -> bool:
 def _without_gradient(it: Interpreter, values: tuple[Value, ...], node: cst.CSTNode, text: str) -> Value:
     deps, cuts, opaque = expressions.sources(it, values)
     here = Cut("non-differentiable", it.site(node), text, it.steps)
-    found = frozenset(cuts | {(leaf, here) for leaf in deps})
+    found = stopping.hardened(cuts, here) | {(leaf, here) for leaf in deps}
     return Unknown(frozenset(), found) if opaque else Flow(frozenset(), found)
 
 
@@ -152,7 +160,14 @@ def _of_numpy(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNod
 
 
 def _detached(it: Interpreter, values: tuple[Value, ...], node: cst.CSTNode, text: str) -> Value:
-    return expressions.cut(it, Container("list", Items(values)), Cut("detach", it.site(node), text))
+    where = Cut("detach", it.site(node), text)
+    return expressions.detached(it, Container("list", Items(values)), where)
+
+
+def _measured(it: Interpreter, values: tuple[Value, ...], node: cst.CSTNode, name: str) -> Value:
+    """``metric(y, prediction)`` of an object that keeps its sum in variables: the result is read from those."""
+    text = f"{name.removesuffix('()').rsplit('.', 1)[-1]}()(…)"
+    return expressions.cut(it, Container("list", Items(values)), Cut("metric", it.site(node), text, it.steps))
 
 
 # -- gradients as they are clipped -----------------------------------------------------------------------------------

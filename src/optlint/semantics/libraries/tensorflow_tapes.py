@@ -20,6 +20,7 @@ from optlint.semantics.values import (
     Arguments,
     Choice,
     Container,
+    Cut,
     DictObj,
     Entries,
     External,
@@ -33,6 +34,7 @@ from optlint.semantics.values import (
     Partial,
     Unknown,
     Value,
+    Variable,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _TAPES = frozenset({TAPE, "tensorflow.compat.v2.GradientTape", "tensorflow.compa
 _VARIABLES = frozenset({"tensorflow.Variable", "keras.Variable", "tensorflow.compat.v2.Variable"})
 #: Methods that run a function on each replica: where its arguments stand.
 _REPLICAS = frozenset({"run", "experimental_run_v2", "experimental_run"})
+_ASSIGN = frozenset({"assign", "assign_add", "assign_sub"})
 #: Methods of an optimizer that scale a loss, or scale its gradients back.
 _SCALING = frozenset({"get_scaled_loss", "scale_loss", "get_unscaled_gradients"})
 
@@ -64,7 +67,7 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
             tape.slots[tapes.DOUBT] = True
         return tape
     if name in _VARIABLES or keras_names.canonical(name) == "keras.Variable":
-        return _variable(it, arguments, node) if keras_weights.matter(it) else None
+        return _variable(it, name, arguments, node) if keras_weights.matter(it) else None
     generic = keras_names.canonical(name) or name
     last = generic.rsplit(".", 1)[-1]
     if generic.startswith("keras.optimizers.") and "schedules" not in generic and last[:1].isupper():
@@ -73,13 +76,28 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     return None
 
 
-def _variable(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value | None:
+def _said(name: str) -> str:
+    """A name as programs write it."""
+    return "tf." + name.removeprefix("tensorflow.") if name.startswith("tensorflow.") else name
+
+
+def _variable(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """``tf.Variable(…)``: a variable, unless it says that it is not trained."""
     tapes.give(it, arguments.all_values())
     trainable = arguments.get(1, "trainable")
     if trainable is not None and trainable != TRUE:
         return None
-    return tapes.new_variable(it, it.site(node))
+    made = tapes.new_variable(it, it.site(node))
+    for value in arguments.positional[:1]:
+        tapes.assigned(it, made, value, Cut("detach", it.site(node), f"{_said(name)}(…)", it.steps))
+    return made
+
+
+def assigned(it: Interpreter, variable: Variable, name: str, arguments: Arguments, node: cst.CSTNode) -> None:
+    """``variable.assign(…)``, ``assign_add`` or ``assign_sub``."""
+    if name in _ASSIGN and arguments.positional:
+        where = Cut("detach", it.site(node), f".{name}(…)", it.steps)
+        tapes.assigned(it, variable, arguments.positional[0], where)
 
 
 def context(it: Interpreter, value: Value) -> tuple[Value, Callable[[], None]] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from optlint.semantics import tapes
 from optlint.semantics.site import Site
 from optlint.semantics.tape_events import GradientsApplied, GradientsTaken
-from optlint.semantics.values import Cut, Leaf
+from optlint.semantics.values import Cut, Flow, Leaf, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -38,7 +38,10 @@ class NothingRecorded:
 
 @dataclass(frozen=True)
 class CutInTape:
-    """An operation between the variables and the loss through which no gradient goes. ``kind``: as in ``Cut``."""
+    """An operation between the variables and the loss through which no gradient goes. ``kind``: as in ``Cut``.
+
+    ``error``: the exception that follows, by its text; ``numbers``: the loss itself is a number or an array of numpy.
+    """
 
     site: Site
     taken: Site
@@ -47,6 +50,7 @@ class CutInTape:
     listed: str
     error: str
     leaves: frozenset[Leaf]
+    numbers: bool = False
 
 
 def not_recorded(run: Run) -> Iterator[NothingRecorded]:
@@ -78,7 +82,9 @@ def cut_in_tape(run: Run) -> Iterator[CutInTape]:
         cut = others[-1]
         seen.add(cut.site)
         leaves = frozenset(event.wanted)
-        yield CutInTape(cut.site, event.site, cut.kind, cut.text, event.listed, _error(run, event), leaves)
+        refused = _of_numbers(event.target)
+        error = refused or ("" if cut.kind == "zero-gradient" else _error(run, event))
+        yield CutInTape(cut.site, event.site, cut.kind, cut.text, event.listed, error, leaves, bool(refused))
 
 
 def _empty_handed(run: Run) -> Iterator[tuple[GradientsTaken, list[tuple[Leaf, Cut]]]]:
@@ -102,6 +108,23 @@ def _outside(cut: Cut, event: GradientsTaken) -> Site:
 def _variable(leaf: Leaf) -> Leaf:
     role = tapes.role_of(leaf)
     return role.variable if role is not None and role.variable is not None else leaf
+
+
+#: Operations that give what a tape cannot take a gradient of, and what it raises then.
+_ARRAY = "has no attribute '_id'"
+_NUMBER = "Cannot convert the argument `type_value`"
+_SIGNS = frozenset("+-*/") | {"**"}
+
+
+def _of_numbers(target: Value) -> str:
+    """What a tape raises for a target that is no tensor: a number of Python's, or something of numpy's."""
+    if not isinstance(target, Flow) or target.origin is None:
+        return ""
+    operations = [*target.origin.earlier, target.origin.operation]
+    last = next((operation for operation in reversed(operations) if operation not in _SIGNS), "")
+    if last.startswith(("np.", ".numpy()")):
+        return _ARRAY
+    return _NUMBER if last == "float(…)" else ""
 
 
 def _error(run: Run, taken: GradientsTaken) -> str:
