@@ -82,9 +82,9 @@ from optlint.semantics.values import (
     Text,
     Unknown,
     UnseenIterator,
-    Variable,
     UserClass,
     Value,
+    Variable,
     join_values,
     options,
 )

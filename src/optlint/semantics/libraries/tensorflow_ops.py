@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 #: Their results have no gradient.
 NON_DIFFERENTIABLE = frozenset(
     "argmax argmin argsort round rint floor ceil trunc floordiv floor_divide equal not_equal greater greater_equal less"
-    " less_equal logical_and logical_or logical_not logical_xor one_hot shape size rank unique bincount histogram_fixed_width in_top_k"
-    " searchsorted is_nan is_inf is_finite isnan isinf isfinite to_int32 to_int64 count_nonzero"
-    " categorical bitcast binary_accuracy categorical_accuracy sparse_categorical_accuracy top_k_categorical_accuracy"
-    " sparse_top_k_categorical_accuracy accuracy".split()
+    " less_equal logical_and logical_or logical_not logical_xor one_hot shape size rank unique bincount"
+    " histogram_fixed_width in_top_k searchsorted is_nan is_inf is_finite isnan isinf isfinite to_int32 to_int64"
+    " count_nonzero categorical bitcast binary_accuracy categorical_accuracy sparse_categorical_accuracy"
+    " top_k_categorical_accuracy sparse_top_k_categorical_accuracy accuracy".split()
 )
 #: Their results have a gradient, which is zero.
 _ZERO = frozenset({"sign", "sgn"})
