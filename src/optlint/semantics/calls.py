@@ -29,6 +29,7 @@ from optlint.semantics import (
     unseen_parts,
 )
 from optlint.semantics.libraries import (
+    autograd_functions,
     frameworks,
     grad_scalers,
     keras_graph,
@@ -563,8 +564,8 @@ def _call_on_class(
         for base in cls.library_bases():
             initialise_library_base(it, first, base, Arguments(arguments.positional[1:], arguments.keywords))
         return NONE
-    if name == "apply" and any(base.startswith("torch.autograd.") for base in cls.library_bases()):
-        return expressions.opaque(it, arguments.all_values())
+    if name == "apply" and autograd_functions.is_function(cls):
+        return autograd_functions.apply(it, cls, arguments, node)
     if name.startswith(("from_", "load_")):
         instance = functions.instantiate(it, cls, Arguments((), {}, True), node)
         escape(it, [instance])
@@ -639,6 +640,8 @@ def _call_instance_method(
         gradients.doubt_all(it)  # a model of another library, or a wrapper
     if grad_scalers.is_scaler(owner):
         return grad_scalers.call_method(it, owner, name, arguments, node)
+    if name == "apply" and autograd_functions.is_function(owner.cls) and isinstance(owner.cls, UserClass):
+        return autograd_functions.apply(it, owner.cls, arguments, node)
     for library in (
         frameworks.call_method,
         torch_methods.call_module_method,
@@ -696,6 +699,8 @@ def _call_super(
         return _call_instance_method(it, owner, name, arguments, node)
     if name == "__new__" and isinstance(owner, UserClass):
         return Instance(owner, it.site(node))
+    if name == "apply" and isinstance(owner, UserClass) and autograd_functions.is_function(owner):
+        return autograd_functions.apply(it, owner, arguments, node)
     return unknown_call(it, arguments)
 
 
@@ -746,6 +751,7 @@ def call_instance(it: Interpreter, owner: Instance, arguments: Arguments, node: 
         result = _hooked(it, owner, arguments, _forward(it, owner, arguments, node), node)
         it.record(_called(it, owner, arguments, result, it.site(node)))
         return result
+    autograd_functions.called(it, owner, node)
     return unknown_call(it, arguments, owner)
 
 

@@ -30,6 +30,7 @@ from optlint.semantics import (
 )
 from optlint.semantics.frame import Frame
 from optlint.semantics.libraries import (
+    autograd_functions,
     keras_models,
     keras_trainable,
     misused_values,
@@ -192,7 +193,9 @@ def flow(it: Interpreter, values: Sequence[Value]) -> Value:
         if all(value.slots.get("#on_cpu") for value in values if isinstance(value, Leaf)):
             weight.slots["#on_cpu"] = True
         return weight
-    return Flow(frozenset(deps), frozenset(cuts), plain=plain, stop=stop, scaled=scaling.of_parts(values))
+    scaled = scaling.of_parts(values)
+    raising = autograd_functions.raising(it, values)
+    return Flow(frozenset(deps), frozenset(cuts), plain=plain, stop=stop, scaled=scaled, raising=raising)
 
 
 def _note_used(it: Interpreter, values: Iterable[Value]) -> None:

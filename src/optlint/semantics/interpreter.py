@@ -119,6 +119,8 @@ class Interpreter:
         self.for_type_checkers = False
         #: The optimizers of the run and their gradients.
         self.book = gradients.Book()
+        #: Whether some number's backward pass certainly raises.
+        self.raising = False
         #: The gradient tapes that record now.
         self.recording = tapes.Recording()
         #: What has a lower serial was made before this run, or in another method of the class that it follows.
@@ -624,7 +626,7 @@ class Interpreter:
 _TYPE_CHECKING = External("typing.TYPE_CHECKING")
 #: Handlers and contexts that take the errors which optimizers raise.
 _VALUE_ERROR = frozenset({"ValueError", "TypeError", "Exception", "BaseException"})
-_RUNTIME_ERROR = frozenset({"RuntimeError"})
+_RUNTIME_ERROR = frozenset({"RuntimeError", "NotImplementedError"})
 _EXPECTING = re.compile(r"\b(?:raises|assertRaises\w*|suppress)\(")
 
 

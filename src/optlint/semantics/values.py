@@ -53,7 +53,9 @@ class Cut:
     """A place where gradient stops. ``text``: the operation, as a message names it.
 
     ``kind``: ``detach``; ``no_grad``; ``non-differentiable`` (an operation without gradient: its result is no part of
-    the graph); ``cast`` (to integers or booleans: the same); or ``zero-gradient`` (part of the graph, but all zeros).
+    the graph); ``cast`` (to integers or booleans: the same); ``zero-gradient`` (part of the graph, but all zeros); or a
+    ``Function`` of the user's: it gives none back (``function``) or its output is no part of the
+    graph (``function-marked``); ``raises`` is a place at which the backward pass fails.
     """
 
     kind: str
@@ -98,6 +100,8 @@ class Flow(Value):
     terms: Terms | None = None
     #: A gradient scaler multiplied it; None: in part, or not known.
     scaled: bool | None = False
+    #: What certainly raises in a backward pass that begins here.
+    raising: frozenset[Cut] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -680,10 +684,11 @@ def _join_numbers(found: list[Value]) -> Value | None:
     in_graph = {value.in_graph if isinstance(value, Flow) else None for value in found}
     scales = {value.scaled for value in found if isinstance(value, Flow)}
     scaled = scales.pop() if len(scales) == 1 else None
+    raising = frozenset.intersection(*(value.raising for value in found if isinstance(value, Flow)))
     if len(in_graph) == 1:
         first = next(value for value in found if isinstance(value, Flow))
-        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop, terms, scaled)
-    return Flow(deps, cuts, plain=plain, stop=stop, terms=terms, scaled=scaled)
+        return Flow(deps, cuts, None, first.in_graph, first.origin, plain, stop, terms, scaled, raising)
+    return Flow(deps, cuts, plain=plain, stop=stop, terms=terms, scaled=scaled, raising=raising)
 
 
 def terms_of(value: Value) -> Terms | None:
