@@ -36,7 +36,8 @@ class GradientsApplied(Event):
     """An optimizer is given gradients for variables: two lists side by side. ``exact``: each element is known.
 
     ``gradients``: for each element the variables whose gradients it was computed from. ``used_before``: where the
-    iterator of pairs was read already, to its end.
+    iterator of pairs was read already, to its end. ``misshapen``: the gradients stand ``bare``, beside their variables
+    as two ``arguments``, ``swapped`` with them, or as one part of the ``tuple`` that clipping gives; else nothing.
     """
 
     how: str
@@ -47,8 +48,10 @@ class GradientsApplied(Event):
     scope: object
     entry: int
     used_before: Site | None = None
-    #: The text of the variables' list.
+    #: The texts of the variables' list and of that of gradients.
     listed: str = ""
+    first: str = ""
+    misshapen: str = ""
 
 
 @dataclass(frozen=True)

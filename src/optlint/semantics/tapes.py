@@ -103,7 +103,12 @@ def leaf_of(value: Value) -> Leaf | None:
     return next(iter(value.taint)) if isinstance(value, Variable) else None
 
 
-_CUTS = "#cuts"
+@dataclass(frozen=True)
+class Gradient(Unknown):
+    """What ``tape.gradient`` gives for one variable, clipped or not."""
+
+
+_CUTS, _COPIED = "#cuts", "#copied"
 
 
 def cuts_of(variable: Variable) -> frozenset[tuple[Leaf, Cut]]:
@@ -118,8 +123,21 @@ def assigned(it: Interpreter, variable: Variable, value: Value, where: Cut) -> N
     deps, cuts, _ = expressions.sources(it, [value])
     operation(it, deps, cuts)
     found = frozenset(cuts | {(leaf, where) for leaf in deps})
+    take_over(it, variable.taint)
     for leaf in variable.taint if found else ():
         it.heap.set(leaf.slots, _CUTS, leaf.slots.get(_CUTS, frozenset()) | found)
+
+
+def take_over(it: Interpreter, leaves: Iterable[Leaf]) -> None:
+    """Variables get values from elsewhere, perhaps those of another model that they stand for."""
+    for leaf in leaves:
+        if _COPIED not in leaf.slots:
+            it.heap.set(leaf.slots, _COPIED, True)
+
+
+def is_taken_over(leaf: Leaf) -> bool:
+    """Whether a variable ever got its value from elsewhere."""
+    return _COPIED in leaf.slots
 
 
 def variables_in(value: Value, depth: int = 0) -> list[Leaf]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, families, iteration
+from optlint.semantics import events, families, iteration, tapes
 from optlint.semantics.libraries import (
     empty_variables,
     keras_graph,
@@ -321,6 +321,8 @@ def call_method(
     if name == "compile":
         keras_training.compiled(it, owner, arguments, node)
         return NONE
+    if name in ("set_weights", "load_weights"):
+        tapes.take_over(it, keras_weights.leaves_of(it, owner))
     if name == "make_train_function":
         keras_training.forget(it, owner)
     if name == "add":

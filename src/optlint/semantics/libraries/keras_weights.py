@@ -21,6 +21,7 @@ from optlint.semantics.values import (
     Flow,
     Instance,
     Items,
+    Leaf,
     LibraryClass,
     Unknown,
     UserClass,
@@ -87,6 +88,12 @@ def variables_of(it: Interpreter, owner: Instance) -> Items:
     found: dict[Variable, None] = {}
     more = _collect(it, owner, found, set())
     return Items(tuple(found), more, True)
+
+
+def leaves_of(it: Interpreter, owner: Instance) -> list[Leaf]:
+    """What stands for the variables of a layer or model, where tapes matter to the program."""
+    values = variables_of(it, owner).values if matter(it) else ()
+    return [leaf for value in values for leaf in tapes.variables_in(value)]
 
 
 def _collect(it: Interpreter, owner: Instance, found: dict[Variable, None], seen: set[int]) -> bool:

@@ -177,7 +177,7 @@ def _clipped(it: Interpreter, values: tuple[Value, ...]) -> Value:
     """A gradient that is clipped is still the gradient of its variable, and not used by that."""
     tapes.clip(it, (leaf for value in values for leaf in tapes.gradients_behind(it, value)))
     taints = [value.taint for value in values if isinstance(value, Unknown)]
-    return Unknown(frozenset().union(*taints))
+    return tapes.Gradient(frozenset().union(*taints))
 
 
 def _like(it: Interpreter, value: Value) -> Value:

@@ -168,7 +168,7 @@ def _shaped(value: Value, gradients: dict[Leaf, Leaf], outer: frozenset[Leaf], d
     """Gradients in the same lists and dicts as the variables."""
     own = tapes.leaf_of(value)
     if own is not None:
-        return Unknown(outer | {gradients[own]})
+        return tapes.Gradient(outer | {gradients[own]})
     if isinstance(value, Container) and depth < 4:
         items = value.items
         inner = tuple(_shaped(part, gradients, outer, depth + 1) for part in items.values)
@@ -204,7 +204,9 @@ def by_name(it: Interpreter, how: str, arguments: Arguments, node: cst.CSTNode) 
     if how in _REPLICAS:
         return _on_replicas(it, arguments, node)
     if how == "apply_gradients":
-        return _applied(it, how, arguments.get(0, "grads_and_vars"), None, node)
+        given = arguments.get(0, "grads_and_vars")
+        more = arguments.positional[1] if len(arguments.positional) > 1 else None
+        return _applied(it, how, given, None, node, more)
     if how == "apply":
         given = arguments.get(0, "grads")
         if given is None or not tapes.gradients_behind(it, given):
@@ -238,9 +240,14 @@ def _on_replicas(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Va
 
 
 def _applied(
-    it: Interpreter, how: str, given: Value | None, variables: Value | None, node: cst.CSTNode
+    it: Interpreter,
+    how: str,
+    given: Value | None,
+    variables: Value | None,
+    node: cst.CSTNode,
+    more: Value | None = None,
 ) -> Value | None:
-    """Gradients are given to an optimizer. What else becomes of the call is asked elsewhere."""
+    """Gradients are given to an optimizer, with one argument ``more``. What else becomes of it is asked elsewhere."""
     if given is None or not it.recording.used:
         return None
     before = None
@@ -259,10 +266,36 @@ def _applied(
             it.site(node), bool(it.conditional), how,
             tuple(_gradients_of(it, value) for value in first.items.values),
             tuple(frozenset(tapes.variables_in(value)) for value in second.items.values),
-            exact, taken, _scope(it)[0], it.entry, before, _text(pairs, 1),
+            exact, taken, _scope(it)[0], it.entry, before, _text(pairs, 1), _text(pairs, 0),
+            _misshapen(how, given, columns, more),
         )
     )  # fmt: skip
+    if isinstance(given, OneShot):
+        iteration.take(it, given)
     return None
+
+
+def _misshapen(
+    how: str, given: Value, columns: tuple[Container, Container] | None, more: Value | None
+) -> str:
+    """What is wrong with the form of what an optimizer is given (see ``GradientsApplied``); nothing where it is fine."""
+    if how == "apply_gradients" and _are_gradients(given):
+        return "arguments" if more is not None and tapes.variables_in(more) else "bare"
+    if columns is None:
+        return ""
+    first, second = columns
+    if _are_gradients(second) and all(tapes.leaf_of(value) is not None for value in first.items.values):
+        return "swapped"
+    parts = first.items.values
+    clipped = first.kind == "tuple" and len(parts) == 2 and _are_gradients(parts[0])
+    return "tuple" if clipped and not isinstance(parts[1], (Container, tapes.Gradient)) else ""
+
+
+def _are_gradients(value: Value) -> bool:
+    """Whether a value is a list of gradients as they are, with nothing beside them."""
+    if not isinstance(value, Container) or value.items.open or not value.items.values:
+        return False
+    return all(isinstance(part, tapes.Gradient) for part in value.items.values)
 
 
 def _gradients_of(it: Interpreter, value: Value) -> frozenset[Leaf]:

@@ -5,7 +5,7 @@ The rules ask. Everything here needs evidence; a doubt is an empty answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,9 @@ class Misapplied:
     """Gradients that an optimizer is given for variables that they are not the gradients of.
 
     ``form``: ``others`` (no variable is in both lists), ``order`` (the same ones, in other places), ``fewer`` or
-    ``more`` (gradients than variables), or ``used-up`` (the iterator of pairs was read before, at ``other``).
+    ``more`` (gradients than variables), ``used-up`` (the iterator of pairs was read before, at ``other``), or as in
+    ``GradientsApplied.misshapen``. ``asked``, ``given``, ``first``: the texts of the variables that the gradients were
+    taken for, and of what stands as variables and as gradients.
     """
 
     site: Site
@@ -48,6 +50,7 @@ class Misapplied:
     asked: str
     given: str
     other: Site | None
+    first: str = ""
 
 
 def never_applied(run: Run) -> Iterator[Unapplied]:
@@ -127,12 +130,14 @@ def misapplied(run: Run) -> Iterator[Misapplied]:
         mine = sorted(event.taken, key=lambda leaf: leaf.serial)
         asked = listed.get(mine[0], "") if mine else ""
         other = event.used_before if form == "used-up" else taken_at.get(mine[0]) if mine else None
-        yield Misapplied(event.site, form, asked, event.listed, other)
+        yield Misapplied(event.site, form, asked, event.listed, other, event.first)
 
 
 def _form(event: GradientsApplied) -> str | None:
     if event.used_before is not None and event.taken:
         return "used-up"
+    if event.misshapen:
+        return event.misshapen
     if not event.exact or not event.gradients or not event.variables:
         return None
     if any(len(behind) != 1 for behind in (*event.gradients, *event.variables)):
@@ -147,7 +152,12 @@ def _mixed(event: GradientsApplied) -> str | None:
     behind: frozenset[Leaf] = frozenset().union(*event.gradients)
     variables: frozenset[Leaf] = frozenset().union(*event.variables)
     known = all(event.gradients) and all(event.variables)
-    return "others" if known and not behind & variables else None
+    return _others(behind | variables) if known and not behind & variables else None
+
+
+def _others(leaves: Iterable[Leaf]) -> str | None:
+    """Wrong, unless one model stands for the other: a worker's copy whose gradients are the shared model's."""
+    return None if any(map(tapes.is_taken_over, leaves)) else "others"
 
 
 def _compared(gradients: Sequence[Leaf], variables: Sequence[Leaf]) -> str | None:
@@ -155,7 +165,7 @@ def _compared(gradients: Sequence[Leaf], variables: Sequence[Leaf]) -> str | Non
         return None
     common = set(gradients) & set(variables)
     if not common:
-        return "others"
+        return _others([*gradients, *variables])
     if set(gradients) == set(variables) and len(gradients) == len(variables):
         return "order"
     if len(gradients) < len(variables) and list(variables[: len(gradients)]) == list(gradients):
