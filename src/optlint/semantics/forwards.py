@@ -29,7 +29,7 @@ _KEEPS = re.compile(r"cache|memo|singleton|once", re.IGNORECASE)
 def running(it: Interpreter) -> tuple[Instance, str] | None:
     """The module whose forward runs now, and the method; none while something is constructed in it or kept."""
     for frame in reversed(it.frames):
-        if frame.name == "__init__" or _is_kept(frame):
+        if frame.name == "__init__" or is_kept(frame):
             return None
         owner = frame.receiver
         if frame.name in _FORWARDS and isinstance(owner, Instance) and families.is_module(it, owner):
@@ -37,7 +37,8 @@ def running(it: Interpreter) -> tuple[Instance, str] | None:
     return None
 
 
-def _is_kept(frame: Frame) -> bool:
+def is_kept(frame: Frame) -> bool:
+    """Whether what a function makes is kept for its next calls, as its decorator says."""
     node = frame.variables.get("#node")
     decorators = node.decorators if isinstance(node, cst.FunctionDef) else ()
     return any(_KEEPS.search(frame.context.part.code(decorator)) for decorator in decorators)

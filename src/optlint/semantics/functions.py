@@ -22,7 +22,7 @@ from optlint.semantics import (
 )
 from optlint.semantics.events import ModelMade
 from optlint.semantics.frame import Exits, Frame
-from optlint.semantics.libraries import tensor_ops
+from optlint.semantics.libraries import made_in_call, tensor_ops
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     ABSENT,
@@ -441,6 +441,8 @@ def instantiate(it: Interpreter, cls: UserClass, arguments: Arguments, node: cst
     if families.is_module_class(it, cls) or families.keras_kind(cls):
         it.record(ModelMade(it.site(node), bool(it.conditional), instance))
         forwards.note_made(it, instance, node)
+        if families.keras_kind(cls):
+            made_in_call.note_made(it, instance, node)
     instance.slots[identity.MADE] = True
     return instance
 

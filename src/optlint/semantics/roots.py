@@ -45,6 +45,7 @@ MAX_SIDE_STEPS = 20_000
 _RELEVANT = re.compile(
     r"optim|Adam|SGD|RMSprop|LBFGS|trainable|requires_grad|Variable\(|detach|\.data\b|no_grad|inference_mode"
     r"|set_grad_enabled|backward\(|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning|kbit_training"
+    r"|\bdef call\("
 )
 
 _TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from optlint.semantics.events import Event
 from optlint.semantics.site import Site
+from optlint.semantics.values import Instance, Value
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,32 @@ class VariablesListed(Event):
     empty: Emptiness | None
     listed: str = ""
     old: bool = False
+
+
+@dataclass(frozen=True)
+class LayerMadeInCall(Event):
+    """While ``method`` of a Keras layer or model ``owner`` ran, ``layer`` was made, by ``function``.
+
+    ``symbolic``: the method was called by itself to build a functional model, which then has the layer.
+    """
+
+    owner: Instance
+    method: str
+    layer: Instance
+    function: str
+    symbolic: bool
+
+
+@dataclass(frozen=True)
+class UntrackedUsed(Event):
+    """A model computes with a variable or layer that Keras does not find there.
+
+    ``kind``: ``lambda`` (a Lambda layer's function has it from outside), ``operation`` (of a symbolic tensor with a
+    variable), or ``call`` (of a layer that is no part of those that compute, ``owners``). ``name``: what the program
+    calls it.
+    """
+
+    kind: str
+    value: Value
+    name: str
+    owners: tuple[Instance, ...] = ()

@@ -69,7 +69,7 @@ def unbuilt(it: Interpreter, owner: Instance, node: cst.CSTNode) -> EmptyVariabl
     """The variables of a model or layer that is not built, which are none yet; None where there may be some."""
     if owner.serial < it.since or not keras_trainable.can_be_judged(owner):
         return None
-    if not _without_weights(owner, 0) or not _will_have_weights(owner, 0):
+    if not _without_weights(owner, 0) or not will_have_weights(owner):
         return None
     sequential = not isinstance(owner.cls, UserClass) and owner.cls.name == "Sequential"
     name = owner.slots.get("#variable")
@@ -116,12 +116,12 @@ def _is_no_variable(value: Value) -> bool:
     return not isinstance(value, (Unknown, Variable))
 
 
-def _will_have_weights(owner: Instance, depth: int) -> bool:
+def will_have_weights(owner: Instance, depth: int = 0) -> bool:
     """Whether something in it gets weights when it is built."""
     if owner.slots.get("#weights") is True:
         return True
     return depth <= keras_trainable.MAX_DEPTH and any(
-        isinstance(option, Instance) and _will_have_weights(option, depth + 1)
+        isinstance(option, Instance) and will_have_weights(option, depth + 1)
         for layer in layers_of(owner).values
         for option in options(layer)
     )

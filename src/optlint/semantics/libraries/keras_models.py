@@ -21,7 +21,9 @@ from optlint.semantics.libraries import (
     keras_trainable,
     keras_training,
     keras_weights,
+    made_in_call,
     tensorflow_tapes,
+    untracked,
 )
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.libraries.keras_trainable import Flagged, FrozenVariables, is_layer, layers_of
@@ -119,6 +121,8 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     if keras_layers.layer(name) is not None or generic.startswith("keras.layers."):
         return _make_layer(it, name, generic, arguments, node)
     symbolic = keras_graph.combined(arguments.all_values())
+    if symbolic is not None:
+        untracked.note_operation(it, generic, arguments.all_values(), node)
     if symbolic is None and generic.startswith(_INERT):
         return External(f"{generic}()")
     return UNKNOWN if symbolic is None and generic.startswith(_LOOKING) else symbolic
@@ -151,6 +155,9 @@ def _make_layer(
         layer.slots["#leaks"] = layer.site
     layer.slots["trainable"] = flag
     layer.slots["#inner"] = Items(_given_layers(last, arguments))
+    made_in_call.note_made(it, layer, node)
+    if last == "Lambda":
+        untracked.note_lambda(it, arguments, node)
     return layer
 
 
@@ -181,6 +188,7 @@ def _make_model(it: Interpreter, kind: str, arguments: Arguments, node: cst.CSTN
     model = Instance(LibraryClass(f"keras.{kind}"), it.site(node))
     initialise(it, model, f"keras.{kind}", arguments)
     it.record(events.ModelMade(model.site or it.site(node), bool(it.conditional), model))
+    made_in_call.note_made(it, model, node)
     return model
 
 
@@ -414,6 +422,7 @@ def operated(values: Sequence[Value]) -> Value | None:
 
 def call_layer(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.CSTNode) -> Value:
     """A layer or model called: on symbolic tensors it becomes part of a functional model."""
+    untracked.note_called(it, owner, node)
     keras_trainable.build(it, owner)
     return keras_graph.after(it, owner, arguments) or keras_weights.called(it, owner, arguments, node)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import expressions, families, iteration, tapes
-from optlint.semantics.libraries import empty_variables, keras_names, keras_weights
+from optlint.semantics.libraries import empty_variables, keras_names, keras_weights, untracked
 from optlint.semantics.tape_events import GradientsApplied, GradientsTaken, KerasOptimizerMade
 from optlint.semantics.values import (
     NONE,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 TAPE = "tensorflow.GradientTape"
 _PAUSE = "tensorflow.GradientTape.stop_recording"
 _TAPES = frozenset({TAPE, "tensorflow.compat.v2.GradientTape", "tensorflow.compat.v1.GradientTape"})
-_VARIABLES = frozenset({"tensorflow.Variable", "keras.Variable", "tensorflow.compat.v2.Variable"})
+_VARIABLES = frozenset({"tensorflow.Variable", "tensorflow.compat.v2.Variable"})
 #: Methods that run a function on each replica: where its arguments stand.
 _REPLICAS = frozenset({"run", "experimental_run_v2", "experimental_run"})
 _ASSIGN = frozenset({"assign", "assign_add", "assign_sub"})
@@ -67,7 +67,7 @@ def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
             tape.slots[tapes.DOUBT] = True
         return tape
     if name in _VARIABLES or keras_names.canonical(name) == "keras.Variable":
-        return _variable(it, name, arguments, node) if keras_weights.matter(it) else None
+        return _variable(it, name, arguments, node)
     generic = keras_names.canonical(name) or name
     last = generic.rsplit(".", 1)[-1]
     if generic.startswith("keras.optimizers.") and "schedules" not in generic and last[:1].isupper():
@@ -83,11 +83,17 @@ def _said(name: str) -> str:
 
 def _variable(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """``tf.Variable(…)``: a variable, unless it says that it is not trained."""
-    tapes.give(it, arguments.all_values())
-    trainable = arguments.get(1, "trainable")
+    matters, package = keras_weights.matter(it), "tensorflow" if name in _VARIABLES else "keras"
+    if matters:
+        tapes.give(it, arguments.all_values())
+    trainable = arguments.keywords.get(
+        "trainable", arguments.get(1, "trainable") if name in _VARIABLES else None
+    )
     if trainable is not None and trainable != TRUE:
         return None
-    made = tapes.new_variable(it, it.site(node))
+    if not matters:
+        return untracked.BareVariable(package=package, site=it.site(node))
+    made = untracked.mark(tapes.new_variable(it, it.site(node)), package)
     for value in arguments.positional[:1]:
         tapes.assigned(it, made, value, Cut("detach", it.site(node), f"{_said(name)}(…)", it.steps))
     return made

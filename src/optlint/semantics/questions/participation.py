@@ -52,11 +52,12 @@ def probe(run: Run, model: Instance) -> frozenset[Leaf]:
     return rehearsed(run, model)[0]
 
 
-def rehearsed(run: Run, model: Instance) -> tuple[frozenset[Leaf], list[Event]]:
+def rehearsed(run: Run, model: Instance, method: str = "forward") -> tuple[frozenset[Leaf], list[Event]]:
     """The leaves behind what a call of a model with unknown arguments would give now, and what would happen in it."""
     it = run.interpreter
     library = isinstance(model.cls, LibraryClass) and model.cls.qualified_name.startswith("torch.nn.")
-    if model.site is None or not (library or attributes.user_method(model, "forward")):
+    own = attributes.user_method(model, method)
+    if model.site is None or not (library or own):
         return frozenset(), []
     source = it.sources[run.path]
     if not source.slices:
@@ -68,7 +69,11 @@ def rehearsed(run: Run, model: Instance) -> tuple[frozenset[Leaf], list[Event]]:
 
     it.frames.append(Frame(Context(it.namespaces[run.path], source.slices[0]), {}))
     try:
-        result = calls.call_instance(it, model, Arguments((), {}, True), model.site.node)
+        given = Arguments((), {}, True)
+        if own is not None and method != "forward":
+            result = calls.call_method_value(it, model, own, given)
+        else:
+            result = calls.call_instance(it, model, given, model.site.node)
         return deps(run, result), happened
     except (BudgetExceeded, RecursionError):
         return frozenset(), []
