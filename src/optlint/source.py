@@ -77,6 +77,15 @@ def decode(data: bytes) -> str:
         raise UndecodableError(f"cannot be decoded as {encoding}") from error
 
 
+def encode(text: str) -> bytes:
+    """The bytes that ``decode`` reads as ``text``, whatever its coding comment says: for text that has no file yet."""
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        return text.encode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+    except (SyntaxError, UnicodeError, LookupError):
+        return data
+
+
 def _bad_encoding(data: bytes, message: str) -> UndecodableError:
     """The error for a coding comment that Python rejects, or for a first line that is not UTF-8 at all."""
     try:

@@ -5,10 +5,8 @@ The server calls it. Must not know how the protocol's messages travel, nor what 
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +22,7 @@ from optlint.engine import run as check_files
 from optlint.rules import all_rules
 from optlint.selection import Selection, check
 from optlint.settings import Configuration
-from optlint.source import NOTEBOOK_SUFFIX, SourceStore
+from optlint.source import NOTEBOOK_SUFFIX, SourceStore, encode
 
 _PYTHON = "python"
 
@@ -110,7 +108,7 @@ def snapshot(workspace: Workspace) -> Snapshot:
             continue
         path = path_of(document.uri, workspace.root_path)
         if document.language_id == _PYTHON or path.endswith((".py", ".pyi", ".pyw")):
-            taken.files[path] = _encoded(document.source)
+            taken.files[path] = encode(document.source)
             taken.uris[path, None] = document.uri
             taken.versions[document.uri] = document.version or 0
     for notebook in workspace.notebook_documents.values():
@@ -142,15 +140,6 @@ def path_of(uri: str, root: str | None) -> str:
             return os.path.abspath(path)
     name = os.path.basename(unquote(urlsplit(uri).path)) or "untitled"
     return os.path.join(os.path.abspath(root or os.getcwd()), name)
-
-
-def _encoded(text: str) -> bytes:
-    """The bytes that Python would read ``text`` from, whatever its coding comment says."""
-    data = text.encode("utf-8", "surrogatepass")
-    try:
-        return text.encode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
-    except (SyntaxError, UnicodeError, LookupError):
-        return data
 
 
 def check_open(taken: Snapshot, preferences: Preferences) -> Checked:
