@@ -101,7 +101,7 @@ class TestExitStatus:
             (("--ignore", "partial-parameters", "."), "did you mean partial-parameter-list?"),
             (
                 ("--output-format", "jsn", "."),
-                "--output-format must be one of full, concise, json, not `jsn`; did",
+                "--output-format must be one of full, concise, json, sarif, github, gitlab, junit, not `jsn`; did",
             ),
             (("--jobs", "0", "."), "--jobs"),
             (("--config", "missing.toml", "."), "missing.toml: cannot be read: No such file or directory"),

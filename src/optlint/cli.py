@@ -17,6 +17,8 @@ from optlint import __version__
 from optlint.options import USAGE_FAULT, Options, RunError, complain
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from optlint.discovery import Discovered
     from optlint.engine import Report
     from optlint.settings import Configuration
@@ -67,20 +69,50 @@ def _pipe_closed() -> int:
     return 1
 
 
+def _rules_for(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The rules whose code or name begins so, for a shell that completes a word (after the last comma of it)."""
+    from click.shell_completion import CompletionItem
+
+    from optlint.rules import all_rules
+
+    before, comma, begun = incomplete.rpartition(",")
+    rules = [(rule.code, rule) for rule in all_rules()] + [(rule.name, rule) for rule in all_rules()]
+    return [
+        CompletionItem(f"{before}{comma}{word}", help=rule.summary())
+        for word, rule in rules
+        if (begun and word.lower().startswith(begun.lower())) or (not begun and word == rule.code)
+    ]
+
+
+def _formats_for(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from optlint.settings import OUTPUT_FORMATS
+
+    return [name for name in OUTPUT_FORMATS if name.startswith(incomplete)]
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(allow_dash=True))
 @click.option(
     "--output-format",
     "output_formats",
     multiple=True,
     metavar="FORMAT[=FILE]",
+    shell_complete=_formats_for,
     help="full (default), concise, json, sarif, github, gitlab or junit; repeat it for several reports.",
 )
-@click.option("-o", "--output-file", metavar="FILE", help="Write the report there.")
-@click.option("--select", multiple=True, metavar="RULES", help="Check only these: codes, prefixes or names.")
-@click.option("--ignore", multiple=True, metavar="RULES", help="Leave these out.")
-@click.option("--extend-select", multiple=True, metavar="RULES", help="Check these too.")
-@click.option("--explain", metavar="RULE", help="Print a rule's documentation.")
+@click.option("-o", "--output-file", metavar="FILE", type=click.Path(), help="Write the report there.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULES",
+    shell_complete=_rules_for,
+    help="Check only these: codes, prefixes or names.",
+)
+@click.option("--ignore", multiple=True, metavar="RULES", shell_complete=_rules_for, help="Leave these out.")
+@click.option(
+    "--extend-select", multiple=True, metavar="RULES", shell_complete=_rules_for, help="Check these too."
+)
+@click.option("--explain", metavar="RULE", shell_complete=_rules_for, help="Print a rule's documentation.")
 @click.option("--list-rules", is_flag=True, help="List all rules with their state and severity.")
 @click.option("--statistics", is_flag=True, help="Count the findings by rule instead of showing them.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings.")
@@ -94,9 +126,13 @@ def _pipe_closed() -> int:
     metavar="REASON",
     help="Write a comment with this reason at each finding.",
 )
-@click.option("--baseline", metavar="FILE", help="Report only what this file does not know.")
-@click.option("--write-baseline", metavar="FILE", help="Write the findings there as known, and stop.")
-@click.option("--config", metavar="FILE", help="Use this configuration and no other.")
+@click.option(
+    "--baseline", metavar="FILE", type=click.Path(), help="Report only what this file does not know."
+)
+@click.option(
+    "--write-baseline", metavar="FILE", type=click.Path(), help="Write the findings there as known, and stop."
+)
+@click.option("--config", metavar="FILE", type=click.Path(), help="Use this configuration and no other.")
 @click.option("--isolated", is_flag=True, help="Use no configuration.")
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: the cores)."
@@ -235,6 +271,7 @@ def _configuration(options: Options) -> Configuration:
 def _lint(options: Options, configuration: Configuration) -> int:
     from optlint import delivery
     from optlint.engine import run as check_files
+    from optlint.progress import ProgressBar
     from optlint.settings import SettingsError
 
     try:
@@ -249,7 +286,14 @@ def _lint(options: Options, configuration: Configuration) -> int:
         _narrate(options, configuration, found)
 
         def lint(files: SourceStore) -> Report:
-            return check_files(found.files, configuration.for_folder, store=files, jobs=options.jobs)
+            with ProgressBar(wanted=not options.quiet) as bar:
+                return check_files(
+                    found.files,
+                    configuration.for_folder,
+                    store=files,
+                    jobs=options.jobs,
+                    progress=bar.advance,
+                )
 
         if options.add_ignore is not None:
             status = delivery.ignore(options, outputs, lint, store)

@@ -21,7 +21,7 @@ from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppress
 from optlint.selection import matches
 from optlint.source import SourceStore
 from optlint.suppressions import Suppressions
-from optlint.workers import check_all
+from optlint.workers import Progress, check_all
 
 if TYPE_CHECKING:
     from optlint.baseline import Entry
@@ -66,18 +66,20 @@ def run(
     store: SourceStore | None = None,
     jobs: int = 1,
     folder: str | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Check ``files`` (absolute paths) and bring together what they gave.
 
     ``settings_of`` gives the settings for an absolute folder; ``store`` reads files; ``jobs`` is the number
     of processes; ``folder`` is what the report's paths are relative to (default: the current folder). The
-    report is the same for any ``jobs``. Raises what ``settings_of`` raises.
+    report is the same for any ``jobs``. ``progress`` is told of files as they are done: how many, and of how many.
+    Raises what ``settings_of`` raises.
     """
     store = store or SourceStore()
     files = sorted(dict.fromkeys(files))
     numbers: dict[Settings, int] = {}
     tasks = [(path, numbers.setdefault(settings_of(os.path.dirname(path)), len(numbers))) for path in files]
-    outcomes = check_all(tasks, tuple(numbers), store, jobs)
+    outcomes = check_all(tasks, tuple(numbers), store, jobs, progress)
     return _Merger(outcomes, settings_of, store, folder or os.getcwd()).report()
 
 

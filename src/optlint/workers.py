@@ -10,8 +10,8 @@ import multiprocessing
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Task = tuple[str, int]
 """A file's absolute path, and the number of its settings."""
 
+Progress = Callable[[int, int], None]
+"""Told how many more files are done, and of how many in all."""
+
 MIN_FILES_FOR_WORKERS = 8
 """Starting processes costs more than a few files take."""
 
@@ -39,17 +42,30 @@ _checker: Checker | None = None
 
 
 def check_all(
-    tasks: Sequence[Task], settings: Sequence[Settings], store: SourceStore, jobs: int
+    tasks: Sequence[Task],
+    settings: Sequence[Settings],
+    store: SourceStore,
+    jobs: int,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
-    """The outcomes of ``tasks``, in their order."""
+    """The outcomes of ``tasks``, in their order. ``progress`` is told of files as they are done."""
+    tell = progress or _tell_nobody
     if jobs > 1 and len(tasks) >= MIN_FILES_FOR_WORKERS:
-        pool = _Pool(settings, store, jobs)
+        pool = _Pool(settings, store, jobs, tell)
         try:
             return pool.check(tasks)
         except (OSError, ImportError, NotImplementedError):
             pass  # No semaphores, no memory or no right to make processes: one process does the same.
     checker = Checker(settings, store)
-    return [checker.check(*task) for task in tasks]
+    outcomes: list[Outcome] = []
+    for task in tasks:
+        outcomes.append(checker.check(*task))
+        tell(1, len(tasks))
+    return outcomes
+
+
+def _tell_nobody(files: int, total: int) -> None:
+    pass
 
 
 def _start(settings: Sequence[Settings], store: SourceStore) -> None:
@@ -66,10 +82,13 @@ def _check_chunk(chunk: Sequence[Task]) -> list[Outcome]:
 
 
 class _Pool:
-    def __init__(self, settings: Sequence[Settings], store: SourceStore, jobs: int) -> None:
+    def __init__(
+        self, settings: Sequence[Settings], store: SourceStore, jobs: int, progress: Progress
+    ) -> None:
         self._settings = settings
         self._store = store
         self._jobs = jobs
+        self._progress = progress
 
     def check(self, tasks: Sequence[Task]) -> list[Outcome]:
         """The outcomes in the order of ``tasks``. Raises ``OSError`` and the like when no process can be
@@ -85,6 +104,7 @@ class _Pool:
         try:
             self._try_out(executor)
             futures = [self._submit(executor, chunk) for chunk in chunks]
+            self._follow(futures, chunks, len(tasks))
             results = [self._result(future) for future in futures]
         except BaseException:
             for process in set(multiprocessing.active_children()) - before:
@@ -96,6 +116,19 @@ class _Pool:
         for chunk, result in zip(chunks, results, strict=True):
             outcomes += self._alone(chunk, context) if result is None else result
         return outcomes
+
+    def _follow(
+        self,
+        futures: Sequence[Future[list[Outcome]] | None],
+        chunks: Sequence[Sequence[Task]],
+        total: int,
+    ) -> None:
+        """Wait for all chunks, and tell of each when it is done."""
+        sizes = {
+            future: len(chunk) for future, chunk in zip(futures, chunks, strict=True) if future is not None
+        }
+        for future in as_completed(sizes):
+            self._progress(sizes[future], total)
 
     def _executor(self, context: BaseContext, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
