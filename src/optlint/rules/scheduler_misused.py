@@ -31,8 +31,8 @@ place it changes a rate that nobody uses: nothing trains, and PyTorch warns once
 0, or `lr=0`, stops every class of optimizer, AdamW too. `CosineAnnealingLR` with `T_max` in epochs that is stepped for
 each batch swings up and down again; `get_linear_schedule_with_warmup` reaches 0 after as many batches as there are
 epochs. `OneCycleLR` raises `ValueError: Tried to step 4 times. The specified number of total steps is 3`; anything but
-an optimizer raises `TypeError: generator is not an Optimizer`; `ReduceLROnPlateau.step()` without a metric and
-`verbose=` raise TypeError, `last_epoch=5` on a new optimizer KeyError."""
+an optimizer raises `TypeError: generator is not an Optimizer`; `ReduceLROnPlateau.step()` without a metric
+raises TypeError, `last_epoch=5` on a new optimizer KeyError."""
     bad = """\
 import torch
 from torch import nn, optim
@@ -66,6 +66,7 @@ for x in torch.randn(100, 8, 4):
         "a state that is loaded, `scheduler.optimizer = …`, a rate that is written into `param_groups`",
         "a scheduler for one of several optimizers, several schedulers on one optimizer",
         "a `T_max` that is a number or is computed: only a name for the number of epochs says what it counts",
+        "`verbose=`, which raises TypeError in PyTorch of today and is right in that of some years ago",
         "a first step of the scheduler before the optimizer's where that is not certain, or with an epoch given",
     )
     misses = (
@@ -109,10 +110,6 @@ _WORDS = {
     "no-optimizer": (
         "`{scheduler}` is given something else than an optimizer, {given}: TypeError: {detail} is not an Optimizer",
         "give it the optimizer that trains the model",
-    ),
-    "verbose": (
-        "`{scheduler}` takes no `verbose` any more: it raises TypeError",
-        "leave `verbose` out, and print `scheduler.get_last_lr()`",
     ),
     "last-epoch": (
         "`last_epoch={detail}` on a new optimizer raises KeyError: the groups of `{optimizer}` have no `initial_lr`",

@@ -584,7 +584,10 @@ def _call_on_unknown(
     if own is not None:
         return own
     if name in ("backward", "manual_backward") and values:
-        tensor_calls.record_backward(it, values[0], node)
+        # Of a tensor it takes the gradient to begin with, of an engine the loss.
+        of_tensor = name == "backward" and stopping.wants_none(values[0])
+        loss = expressions.opaque(it, [receiver, values[0]]) if of_tensor else values[0]
+        tensor_calls.record_backward(it, loss, node)
         return NONE
     if name == "backward":
         tensor_calls.record_backward(it, receiver, node)

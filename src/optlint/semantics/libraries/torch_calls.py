@@ -153,6 +153,18 @@ def _grad_mode(name: str, arguments: Arguments) -> expressions.GradMode | None:
 _LOSSES = ("_loss", "cross_entropy", "_with_logits", "kl_div")
 
 
+#: Where torch keeps functions that compute numbers from tensors, besides its top level.
+_OF_TENSORS = (
+    "torch.nn.functional.", "torch.linalg.", "torch.fft.", "torch.special.", "torch.sparse.", "torch.distributions.",
+    "torch.nn.utils.rnn.", "torch.autograd.", "torch._C._nn.", "torch.Tensor.", "torch.nested.", "torch.masked.",
+)  # fmt: skip
+#: Of its top level, those that give something else.
+_NO_TENSORS = frozenset(
+    f"torch.{name}"
+    for name in ("load", "save", "vmap", "compile", "Generator", "Size", "Stream", "get_default_device")
+)
+
+
 def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     from optlint.semantics import calls
     from optlint.semantics.libraries import tensor_calls
@@ -192,11 +204,9 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
         return pair
     if name == "torch.device":
         return Device(names=tensor_moves.device_names(arguments.get(0, "device") or UNKNOWN))
-    if calls.is_harmless(name) or name.startswith(("torch.load", "torch.utils.data")):
+    if calls.is_harmless(name) or name in _NO_TENSORS:
         return None
-    if name.startswith(("torch.func.", "torch.utils.", "torch.jit.", "torch.quantization", "torch.ao.", "torch.hub",
-                        "torch.distributed", "torch.autograd.functional", "torch.vmap", "torch.nn.utils.prune",
-                        "torch.nn.utils.stateless", "torch.fx", "torch.nn.utils.parametrize")):  # fmt: skip
+    if not name.startswith(_OF_TENSORS) and name.count(".") > 1:
         return None
     if any(isinstance(value, (Function, Instance, UserClass)) for value in values):
         if not name.startswith("torch.distributions"):

@@ -107,14 +107,11 @@ def refused_schedulers(run: Run) -> Iterator[Misused]:
 def _refused(run: Run, made: SchedulerMade) -> Misused | None:
     scheduler = made.scheduler
     name = scheduler.name
-    of_torch = not name.startswith("get_")
     if made.given is not None and name not in _COMPOSED:
         wrong = [_no_optimizer(run, option) for option in options(made.given)]
         if wrong and all(wrong):
             text = argument_text(made.site) if not name.startswith("get_scheduler") else ""
             return Misused(made.site, "no-optimizer", name, detail=f"{wrong[0]}|{text}")
-    if "verbose" in made.settings and of_torch:
-        return Misused(made.site, "verbose", name)
     foreign = _foreign(made)
     if foreign is not None:
         return foreign
