@@ -56,7 +56,7 @@ _DECORATORS = re.compile(
     re.DOTALL,
 )
 #: A ``backward`` that takes gradients itself, or gives them to parameters, says little by what it returns.
-_BY_HAND = re.compile(r"\.backward\(|autograd\.backward|\.grad\b")
+_BY_HAND = re.compile(r"\.backward\(|autograd\.backward|(?<!\bnn)(?<!\bautograd)\.grad\b")
 
 #: What an input gets: nothing, zeros, a number or list (which torch refuses), perhaps a gradient, or one for sure.
 NOTHING, ZEROS, NUMBER, PERHAPS, GRADIENT = "nothing", "zeros", "number", "perhaps", "gradient"

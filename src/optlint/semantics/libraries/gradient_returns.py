@@ -16,16 +16,13 @@ if TYPE_CHECKING:
     from optlint.syntax.source_module import Slice
 
 
-def returns(node: cst.CSTNode) -> Iterator[tuple[cst.Return, cst.SimpleStatementLine]]:
+def returns(node: cst.CSTNode) -> Iterator[tuple[cst.Return, cst.CSTNode]]:
     """The ``return`` statements of a function itself, with the lines that they stand in."""
+    if isinstance(node, (cst.SimpleStatementLine, cst.SimpleStatementSuite)):
+        yield from ((small, node) for small in node.body if isinstance(small, cst.Return))
+        return
     for child in node.children:
-        if isinstance(child, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
-            continue
-        if isinstance(child, cst.SimpleStatementLine):
-            for small in child.body:
-                if isinstance(small, cst.Return):
-                    yield small, child
-        else:
+        if not isinstance(child, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
             yield from returns(child)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from optlint.semantics.function_events import FunctionApplied, FunctionCalled
 from optlint.semantics.questions.cuts import cut_off
 from optlint.semantics.questions.fruitless import fruitless
+from optlint.semantics.questions.telling import assigned_name
 from optlint.semantics.site import Site
 from optlint.semantics.values import Cut, Flow
 
@@ -54,6 +55,7 @@ def faulty_functions(run: Run) -> Iterator[FaultyFunction]:
         event = next((e for e in applied.values() if e.cut.site == cut.site and e.cut.kind == cut.kind), None)
         if event is not None:
             yield _made(event, cut.names, cut.models, cut.whole, cut.backward)
+    yield from _outside_modules(run, applied)
     yield from _raising(run, applied)
     yield from _called(run)
 
@@ -78,6 +80,25 @@ def _made(
         event.site,
         backward,
     )
+
+
+def _outside_modules(run: Run, applied: dict[Cut, FunctionApplied]) -> Iterator[FaultyFunction]:
+    """The same for tensors that an optimizer was given by themselves."""
+    if not run.complete or not applied:
+        return
+    registered = {entry.leaf for model in run.models for entry in run.parameters(model).parameters}
+    found: dict[Cut, dict[str, None]] = {}
+    for leaf in sorted(run.held - registered, key=lambda leaf: leaf.serial):
+        name = assigned_name(leaf.site) if leaf.site is not None else ""
+        if not name or leaf.requires_grad is not True or leaf.slots.get("#escaped"):
+            continue
+        if leaf in run.reached or leaf in run.touched or leaf in run.returned:
+            continue
+        cut = max(run.cuts_before_step(leaf), key=lambda cut: cut.order, default=None)
+        if cut is not None and cut.kind == "function" and cut in applied:
+            found.setdefault(cut, {})[name] = None
+    for cut, names in found.items():
+        yield _made(applied[cut], tuple(names))
 
 
 def _raising(run: Run, applied: dict[Cut, FunctionApplied]) -> Iterator[FaultyFunction]:
