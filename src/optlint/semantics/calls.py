@@ -283,7 +283,8 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
     schedulers.note_given(it, function, arguments.all_values())
     if isinstance(function, Choice):
         if _one_of_several_optimizers(function):
-            return [call(it, option, arguments, node) for option in options(function)][-1]
+            with it.one_of_several():
+                return [call(it, option, arguments, node) for option in options(function)][-1]
         return it.each_option(function, lambda option: call(it, option, arguments, node))
     idle.used(it, function, node, "call")
     if isinstance(function, Function):

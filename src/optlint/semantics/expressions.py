@@ -203,6 +203,8 @@ def _note_used(it: Interpreter, values: Iterable[Value]) -> None:
     for value in walking.within(values):
         if isinstance(value, Leaf) and value.requires_grad is False and "#used" not in value.slots:
             it.heap.set(value.slots, "#used", True)
+        elif isinstance(value, Leaf) and it.parameters_used is not None:
+            it.parameters_used.add(value)
 
 
 def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, operation: str) -> Value:

@@ -303,6 +303,21 @@ def stepped(it: Interpreter, subject: Subject, site: Site) -> Gradients:
     return before
 
 
+def used_before(it: Interpreter, subject: Subject, site: Site) -> None:
+    """A closure runs that ``step`` calls again and again: what it fills was used already."""
+    if DOUBT not in state(subject).kinds:
+        _set(it, subject, {Moment(USED, site)})
+
+
+def used_at_last(it: Interpreter, subject: Subject, before: Gradients) -> None:
+    """That closure is over: its gradients are those of the last call, or, where it did nothing, as ``before``."""
+    after = state(subject)
+    if after.kinds == {USED}:
+        _set(it, subject, before.moments)
+    elif DIRTY in after.kinds:
+        _set(it, subject, {Moment(FILLED, m.site) if m.kind == DIRTY else m for m in after.moments})
+
+
 def doubt(it: Interpreter, subject: Subject) -> None:
     """Code that cannot be seen has the optimizer or its parameters: it may have cleared or filled them."""
     scaling.doubt(it, subject)

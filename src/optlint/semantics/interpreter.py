@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import libcst as cst
@@ -119,6 +120,10 @@ class Interpreter:
         self.for_type_checkers = False
         #: The optimizers of the run and their gradients.
         self.book = gradients.Book()
+        #: Whether what is called is one of several optimizers, and perhaps another one.
+        self.several = 0
+        #: The leaves that something was computed of while a closure of an optimizer runs; None outside of one.
+        self.parameters_used: set[Leaf] | None = None
         #: Whether some number's backward pass certainly raises.
         self.raising = False
         #: The gradient tapes that record now.
@@ -159,6 +164,15 @@ class Interpreter:
     def rounds(self) -> tuple[Round, ...]:
         """The rounds of loops that are being followed, the innermost last."""
         return tuple(loop.now for frame in self.frames for loop in frame.loops)
+
+    @contextlib.contextmanager
+    def one_of_several(self) -> Iterator[None]:
+        """Within it each of several optimizers is called, of which the program calls one."""
+        self.several += 1
+        try:
+            yield
+        finally:
+            self.several -= 1
 
     def record_hand_update(self, leaf: Leaf, node: cst.CSTNode) -> None:
         """A leaf is written without an optimizer; what a constructor writes is its first value."""

@@ -115,6 +115,7 @@ def _run(
     it.entry = 0
     it.since = next_serial()
     it.reader = None
+    it.parameters_used = None
     it.book = gradients.Book(list(it.book.known), scalers=list(it.book.scalers))
     it.recording = tapes.Recording(it.recording.used)
     gradients.entered(it)

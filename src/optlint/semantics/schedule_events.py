@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics.events import Event
-from optlint.semantics.values import Arguments, Instance, Scheduler, Value
+from optlint.semantics.events import Backward, Event, ModelCalled
+from optlint.semantics.values import Arguments, Instance, Leaf, Optimizer, Scheduler, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Round
-    from optlint.semantics.gradients import Subject
+    from optlint.semantics.gradients import Gradients, Subject
     from optlint.semantics.scaling import Marks, Scaling
 
 
@@ -83,3 +83,25 @@ class PlainStep(Event):
 
     subject: Subject
     marks: Marks
+
+
+@dataclass(frozen=True)
+class StepCalled(Event):
+    """``optimizer.step(closure)`` (None: it is given nothing), and what the closure did when it was called.
+
+    ``more``: there may be other arguments, or it may be another optimizer; ``called``: it is a function that was
+    followed; ``before`` and ``after``: the gradients around it, where they count as used before if it is called again
+    and again; ``used``: the leaves that something was computed of in it.
+    """
+
+    optimizer: Optimizer
+    closure: Value | None
+    more: bool
+    called: bool
+    result: Value
+    before: Gradients
+    after: Gradients
+    backwards: tuple[Backward, ...] = ()
+    forwards: tuple[ModelCalled, ...] = ()
+    used: frozenset[Leaf] = frozenset()
+    guarded: bool = False

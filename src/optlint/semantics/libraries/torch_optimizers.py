@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, gradients, idle, scaling, stopping, truth
-from optlint.semantics.libraries import argument_faults, clipping
+from optlint.semantics import events, gradients, idle, scaling
+from optlint.semantics.libraries import argument_faults, clipping, closures
 from optlint.semantics.libraries.parameter_arguments import (
     adopt,
     all_frozen,
@@ -201,16 +201,12 @@ def call_optimizer_method(
     from optlint.semantics import calls
 
     if name == "step":
-        closure = arguments.get(0, "closure")
-        given = closure is not None and truth.truth(closure) is True
-        restore_mode = stopping.set_mode(it, True, None)  # a closure runs with gradients on, whoever calls
-        result = calls.call(it, closure, Arguments(), node) if closure is not None and given else NONE
-        restore_mode()
+        result = closures.call(it, owner, arguments, node)
         _plain_step(it, owner, it.site(node))
         step(it, owner, node)
         if "#own_step" in owner.slots:
             return UNKNOWN
-        return idle.none_of(it.site(node), "step") if closure is None else result
+        return idle.none_of(it.site(node), "step") if arguments.get(0, "closure") is None else result
     if name == "add_param_group":
         added = arguments.get(0, "param_group") or UNKNOWN
         known = owner.raises_on_empty and not it.catching and not arguments.open

@@ -43,6 +43,7 @@ class ClearedTooEarly:
 
 def never_cleared(run: Run) -> Iterator[NeverCleared]:
     """The backward passes whose gradients pile up, each once."""
+    from optlint.semantics.questions.closures import closure_faults
     from optlint.semantics.questions.idle_methods import never_called
     from optlint.semantics.questions.wrong_optimizer import wrong_steps
 
@@ -52,6 +53,7 @@ def never_cleared(run: Run) -> Iterator[NeverCleared]:
     meant = never_called(run)
     # A step of the wrong one uses what is left of its own last time.
     wrong = {site for fact in run.ask(wrong_steps) for site in (fact.site, *fact.also)}
+    wrong |= {fact.step for fact in run.ask(closure_faults) if fact.step is not None}
     named = [_receiver(run, event) for event in run.of(MethodNamed) if event.name == "zero_grad"]
     for event in run.of(Stepped):
         kinds = event.before.kinds
@@ -86,12 +88,14 @@ def _piling_up(subject: Subject) -> frozenset[str]:
 
 def cleared_too_early(run: Run) -> Iterator[ClearedTooEarly]:
     """The calls that throw the gradients away before each step."""
+    from optlint.semantics.questions.closures import closure_faults
     from optlint.semantics.questions.stepping import early_steps
 
     if run.interpreter.book.out_of_hand:
         return
     seen: set[Site] = set()
     early = {fact.site for fact in run.ask(early_steps)}
+    early |= {fact.step for fact in run.ask(closure_faults) if fact.step is not None}
     for event in run.of(Stepped):
         if event.site in early or event.before.kinds != {WIPED} or not is_optimizer(event.subject):
             continue

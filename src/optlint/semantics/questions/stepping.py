@@ -24,6 +24,7 @@ from optlint.semantics.events import (
 )
 from optlint.semantics.gradients import CLEAR, FRESH, WIPED
 from optlint.semantics.questions.clearing import is_optimizer, told
+from optlint.semantics.questions.closures import closure_faults
 from optlint.semantics.questions.idle_methods import none_used
 from optlint.semantics.questions.participation import deps
 from optlint.semantics.questions.rewrapped import rewrapped
@@ -85,7 +86,10 @@ def early_steps(run: Run) -> Iterator[EarlyStep]:
     if book.out_of_hand:
         return
     steps = list(run.of(Stepped))
+    misused = {fact.step for fact in run.ask(closure_faults)}  # that is the mistake
     for event in steps:
+        if event.site in misused:
+            continue
         empty = event.before.kinds <= {FRESH, CLEAR}
         if not empty or event.site in seen or not is_optimizer(event.subject):
             continue
