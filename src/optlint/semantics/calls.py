@@ -23,6 +23,7 @@ from optlint.semantics import (
     identity,
     idle,
     iteration,
+    modes,
     reading,
     stopping,
     tapes,
@@ -30,6 +31,7 @@ from optlint.semantics import (
 )
 from optlint.semantics.libraries import (
     autograd_functions,
+    data_sources,
     frameworks,
     grad_scalers,
     keras_graph,
@@ -465,7 +467,7 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         for value in arguments.all_values():
             gradients.function_given(it, value)
         if name.startswith(_DATA_PREFIXES):
-            return stopping.computed(it, arguments.all_values())
+            return data_sources.of_call(name, arguments, stopping.computed(it, arguments.all_values()), node)
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
         )
@@ -593,6 +595,8 @@ def _call_on_unknown(
     if name == "backward":
         tensor_calls.record_backward(it, receiver, node)
         return idle.none_of(it.site(node), "backward")
+    if name in ("eval", "train"):
+        modes.set_mode(it, receiver, name, arguments, node)
     if name in tensor_ops.SHAPE_METHODS:
         return stopping.data()
     if name in tensor_ops.UNMISTAKABLE_METHODS and isinstance(receiver, Unknown):

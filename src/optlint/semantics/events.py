@@ -24,6 +24,7 @@ from optlint.semantics.values import (
 if TYPE_CHECKING:
     from optlint.semantics.frame import Round
     from optlint.semantics.gradients import Gradients, Subject
+    from optlint.semantics.modes import Scope
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ class Stepped(Event):
     others: tuple[tuple[Optimizer, Gradients], ...] = ()
     asked_at: Site | None = None
     rounds: tuple[Round, ...] = ()
+    #: The functions in which it happens, the innermost last, and whether it does in each round of the innermost loop.
+    scopes: tuple[Scope, ...] = ()
+    each_round: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,7 @@ class Backward(Event):
     #: The number itself, and whether an error here is expected.
     value: Value = UNKNOWN
     guarded: bool = False
+    rounds: tuple[Round, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Round:
     """One round of a loop. ``conditional``: how many branches are open where it begins.
 
     ``repeats``: there are others, though this one alone is followed; ``began``: all that is older has a lower serial.
-    ``count``: how many rounds there are at most, if that is known.
+    ``count``: how many rounds there are at most, if that is known; ``element``: what the loop variable is in this one.
     """
 
     loop: Loop
@@ -76,22 +76,34 @@ class Round:
     repeats: bool = False
     began: int = 0
     count: int | None = None
+    element: Value | None = None
 
 
 @dataclass(eq=False)
 class Loop:
-    """An enclosing loop: the paths that broke out of it, and those that went on with its next round."""
+    """An enclosing loop: the paths that broke out of it, and those that went on with its next round.
+
+    ``source``: what a ``for`` runs over.
+    """
 
     breaks: Exits
     continues: Exits
+    source: Value | None = None
     _now: Round | None = None
 
     def begin_round(
-        self, heap: Heap, site: Site, conditional: int, repeats: bool = False, count: int | None = None
+        self,
+        heap: Heap,
+        site: Site,
+        conditional: int,
+        repeats: bool = False,
+        count: int | None = None,
+        element: Value | None = None,
     ) -> None:
         """Another round of the loop at ``site``."""
         self.continues = Exits(heap)
-        self._now = Round(self, site, conditional, repeats, next_serial() if repeats else 0, count)
+        began = next_serial() if repeats else 0
+        self._now = Round(self, site, conditional, repeats, began, count, element)
 
     @property
     def now(self) -> Round:
@@ -116,6 +128,9 @@ class Frame:
     yielded: Items | None = None
     #: ``Interpreter.conditional`` and ``unknown_rounds`` when it was entered.
     entered_under: tuple[int, int] = (0, 0)
+    #: What is older has a lower serial; the conditions of unknown outcome under which it was entered.
+    began: int = field(default_factory=next_serial)
+    under: int = 0
     #: The body of the ``with`` statement that runs at its ``yield``.
     pending: Pending | None = None
     global_names: set[str] = field(default_factory=set)

@@ -220,6 +220,7 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         name=function.name,
         owner=function.owner,
         receiver=receiver,
+        under=len(it.branches),
     )
     bind_arguments(it, function, arguments, variables, receiver)
     if function.name == "__init__":

@@ -27,6 +27,7 @@ from optlint.semantics import (
     loading,
     lost_updates,
     missed_flags,
+    modes,
     modules,
     stopping,
     tapes,
@@ -441,7 +442,7 @@ class Interpreter:
         rounds = iteration.rounds(self, items)
         total = iteration.count(value, items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
-        loop = Loop(Exits(self.heap), Exits(self.heap))
+        loop = Loop(Exits(self.heap), Exits(self.heap), value)
         live = True
         unknown = (items.many or iteration.is_repetition(value)) and not any(
             isinstance(element, Const) for element in rounds
@@ -461,6 +462,7 @@ class Interpreter:
             self.unknown_rounds -= unknown
         if live and steps is not None:
             steps.finish()
+        modes.loop_ran(self, node, value, total, recorded)
         if live:
             missed_flags.looped(self, node, value, items, recorded)
         if live and node.orelse is not None:
@@ -491,7 +493,7 @@ class Interpreter:
     def _round(self, node: cst.For, loop: Loop, element: Value, total: int | None) -> bool:
         self.step()
         place = Site(self.frame.context.part, node, node)
-        loop.begin_round(self.heap, place, self.conditional, count=total)
+        loop.begin_round(self.heap, place, self.conditional, count=total, element=element)
         frame = self.frame
         frame.statement = node
         assignment.assign(self, node.target, element)

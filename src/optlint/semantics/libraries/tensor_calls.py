@@ -250,7 +250,9 @@ def record_backward(it: Interpreter, value: Value, node: cst.CSTNode, inputs: Va
     guarded = it.catching + it.handling > 0
     site = it.site(node)
     it.record(
-        events.Backward(site, bool(it.conditional), certain, maybe, without, known, branches, value, guarded)
+        events.Backward(
+            site, bool(it.conditional), certain, maybe, without, known, branches, value, guarded, it.rounds()
+        )
     )
     gradients.filled(it, frozenset(deps), not deps and not cuts, it.site(node))
     scaling.backward(it, value, frozenset(deps), not deps and not cuts)

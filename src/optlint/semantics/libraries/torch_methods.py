@@ -15,6 +15,7 @@ from optlint.semantics import (
     gradients,
     identity,
     iteration,
+    modes,
     modules,
 )
 from optlint.semantics.libraries import (
@@ -72,6 +73,7 @@ def call_module_method(
     if name in torch_nn.MODULE_METHODS_RETURNING_SELF:
         if name in ("eval", "train"):
             it.heap.set(owner.slots, "#eval", name == "eval")
+            modes.set_mode(it, owner, name, arguments, node)
             _set_mode(it, owner, name, arguments)
         torch_identity.converted(it, owner, name, arguments)
         return owner

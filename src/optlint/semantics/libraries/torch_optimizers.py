@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.semantics import events, gradients, idle, scaling
+from optlint.semantics import events, gradients, idle, modes, scaling
 from optlint.semantics.libraries import argument_faults, clipping, closures
 from optlint.semantics.libraries.parameter_arguments import (
     adopt,
@@ -273,8 +273,10 @@ def step(it: Interpreter, owner: Optimizer, node: cst.CSTNode) -> None:
 def _record_step(it: Interpreter, subject: gradients.Subject, site: Site) -> None:
     others = tuple((other, gradients.state(other)) for other in it.book.known if other is not subject)
     before = gradients.stepped(it, subject, site)
-    doubt = bool(it.conditional)
-    it.record(events.Stepped(site, doubt, subject, before, others, _caller(it), it.rounds()))
+    doubt, rounds = bool(it.conditional), it.rounds()
+    each = bool(rounds) and rounds[-1].conditional == it.conditional
+    scopes = modes.scopes(it)
+    it.record(events.Stepped(site, doubt, subject, before, others, _caller(it), rounds, scopes, each))
 
 
 def _caller(it: Interpreter) -> Site | None:

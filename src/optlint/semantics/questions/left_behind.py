@@ -1,0 +1,218 @@
+"""What a loop leaves behind in a name that every round overwrites: read from the text of the function.
+
+For the question about updates behind the loop (``outdented``); knows nothing of values and events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from optlint.semantics.site import Site
+
+#: Methods that put something into what they are called on.
+_COLLECTS = frozenset(
+    {"append", "extend", "add", "add_", "update", "put", "push", "insert", "setdefault", "appendleft"}
+)
+
+Statement = cst.BaseStatement | cst.BaseSmallStatement
+
+
+@dataclass(frozen=True)
+class Overwritten:
+    """A name that each round of a ``loop`` binds anew, from nothing that an earlier round has left."""
+
+    loop: cst.For
+    name: str
+
+
+def overwritten(place: Site) -> Overwritten | None:
+    """What a number that is used at ``place`` was last bound by, if that is a loop before it in the same function."""
+    block = _block_of(place.part.statements(), place.statement)
+    if block is None:
+        return None
+    needed = _names(place.node)
+    for statement in reversed(block):
+        if isinstance(statement, cst.For):
+            bound = {name for name in needed if name in _bound(statement.body)}
+            if bound:
+                found = [name for name in sorted(bound) if _is_fresh(statement, name)]
+                return Overwritten(statement, found[0]) if len(found) == len(bound) else None
+        elif isinstance(statement, cst.Assign) and _targets(statement) & needed:
+            needed = (needed - _targets(statement)) | _names(statement.value)
+        elif isinstance(statement, cst.AugAssign) and _dotted(statement.target) in needed:
+            needed = needed | _names(statement.value)
+        elif not isinstance(statement, cst.Expr) and needed & set(_bound(statement)):
+            return None
+    return None
+
+
+def follows(loop: Site, place: Site) -> bool:
+    """Whether a statement comes after a loop in the same block."""
+    block = _block_of(loop.part.statements(), place.statement)
+    return block is not None and any(statement is loop.node for statement in block)
+
+
+def leaves(loop: cst.For) -> bool:
+    """Whether a loop may end before its last round."""
+    return any(isinstance(node, (cst.Break, cst.Return, cst.Yield)) for node in _inside(loop.body))
+
+
+def in_each_round(loop: cst.For, wanted: cst.CSTNode) -> bool:
+    """Whether a node stands in the body of a loop and under no condition, inner loop or function."""
+    return any(node is wanted for statement in _flat(loop.body) for node in _inside(statement, False))
+
+
+# -- the text --------------------------------------------------------------------------------------------------------
+
+
+def _is_fresh(loop: cst.For, name: str) -> bool:
+    """Whether each round binds a name anew, and nothing that went into it comes from an earlier round."""
+    if leaves(loop) or loop.orelse is not None:
+        return False
+    body = list(_flat(loop.body))
+    of_loop = _names(loop.target)
+    bound = set(_bound(loop.body)) - of_loop
+    needed: set[str] | None = None
+    used: set[str] = set()
+    for statement in reversed(body):
+        targets = _targets(statement)
+        if needed is None:
+            if name in targets and isinstance(statement, (cst.Assign, cst.AnnAssign)):
+                needed = _names(statement.value) if statement.value is not None else set()
+            elif name in _bound(statement):
+                return False
+            continue
+        used |= needed
+        if isinstance(statement, (cst.Assign, cst.AnnAssign)) and targets & needed:
+            needed = (needed - targets) | (_names(statement.value) if statement.value is not None else set())
+        elif isinstance(statement, cst.AugAssign) and targets & needed:
+            needed = needed | _names(statement.value)
+        elif not isinstance(statement, cst.Expr) and needed & set(_bound(statement)):
+            # In a branch or an inner loop: what is needed there may come from before.
+            needed = needed | {found for part in _inside(statement) for found in _names_of(part)}
+    if needed is None:
+        return False
+    used |= needed
+    carried = needed & bound
+    return (
+        not carried
+        and not used & set(_written_into(loop.body))
+        and bool(used & of_loop or used & _data(body))
+    )
+
+
+def _data(body: Sequence[Statement]) -> set[str]:
+    """Names that the body binds: at least something is made anew in each round."""
+    return {name for statement in body for name in _targets(statement)}
+
+
+def _written_into(body: cst.CSTNode) -> Iterator[str]:
+    """Names of what is changed in place: ``x.append(…)``, ``x[i] = …``."""
+    for node in _inside(body):
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            if node.func.attr.value in _COLLECTS or node.func.attr.value.endswith("_"):
+                yield _dotted(node.func.value)
+        elif isinstance(node, cst.AssignTarget) and isinstance(node.target, cst.Subscript):
+            yield _dotted(node.target.value)
+        elif isinstance(node, cst.AugAssign):
+            target = node.target
+            yield _dotted(target.value if isinstance(target, cst.Subscript) else target)
+
+
+def _bound(node: cst.CSTNode) -> Iterator[str]:
+    """The names and attributes that are bound somewhere in a statement."""
+    for part in _inside(node):
+        if isinstance(
+            part, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
+        ):
+            yield from _names(part.target)
+        elif isinstance(part, cst.AsName):
+            yield from _names(part.name)
+
+
+def _targets(statement: cst.CSTNode) -> set[str]:
+    if isinstance(statement, cst.Assign):
+        return {name for target in statement.targets for name in _names(target.target)}
+    if isinstance(statement, (cst.AugAssign, cst.AnnAssign)):
+        return _names(statement.target)
+    return set()
+
+
+def _names(node: cst.CSTNode) -> set[str]:
+    """The names that an expression mentions; an attribute of a name with that name: ``self.loss``."""
+    return {name for part in _inside(node) for name in _names_of(part)}
+
+
+def _names_of(node: cst.CSTNode) -> Iterator[str]:
+    if isinstance(node, (cst.Name, cst.Attribute)):
+        dotted = _dotted(node)
+        if dotted:
+            yield dotted
+
+
+def _dotted(node: cst.CSTNode) -> str:
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        inner = _dotted(node.value)
+        return f"{inner}.{node.attr.value}" if inner else ""
+    return ""
+
+
+def _inside(node: cst.CSTNode, functions: bool = True) -> Iterator[cst.CSTNode]:
+    """A node and all in it that runs where it stands. The name of an attribute is no name of its own."""
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        if isinstance(found, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
+            continue
+        if isinstance(found, (cst.Attribute, cst.Arg)):
+            waiting.append(found.value)
+        else:
+            waiting.extend(found.children)
+
+
+def _flat(body: cst.CSTNode) -> Iterator[Statement]:
+    """The statements of a block, those of ``with`` statements in it among them."""
+    for statement in getattr(body, "body", ()):
+        if isinstance(statement, cst.SimpleStatementLine):
+            yield from statement.body
+        elif isinstance(statement, cst.With):
+            yield from _flat(statement.body)
+        else:
+            yield statement
+
+
+def _block_of(statements: Sequence[cst.CSTNode], wanted: cst.CSTNode) -> list[Statement] | None:
+    """The statements before ``wanted`` in its block; where that is a ``with`` or ``if``, those before it, too."""
+    passed: list[Statement] = []
+    for statement in statements:
+        if statement is wanted:
+            return passed
+        if isinstance(statement, cst.SimpleStatementLine):
+            if any(small is wanted for small in statement.body):
+                return passed
+            passed.extend(statement.body)
+            continue
+        for block in _blocks(statement):
+            found = _block_of(block.body, wanted)
+            if found is not None:
+                goes_on = isinstance(statement, (cst.With, cst.If))
+                return [*passed, *found] if goes_on else found
+        if isinstance(statement, cst.With):
+            passed.extend(_flat(statement.body))
+        else:
+            passed.append(statement)  # type: ignore[arg-type]
+    return None
+
+
+def _blocks(statement: cst.CSTNode) -> Iterator[cst.BaseSuite]:
+    for child in statement.children:
+        if isinstance(child, cst.BaseSuite):
+            yield child
+        elif isinstance(child, (cst.Else, cst.If, cst.ExceptHandler, cst.Finally)):
+            yield from _blocks(child)
