@@ -52,6 +52,8 @@ class ClaimKind(enum.Enum):
     CLIPPED_IN_VAIN = "clipped-in-vain"
     RATES = "rates"
     GRADIENTS = "gradients"
+    BATCHES_LOST = "batches-lost"
+    STEPS_IN = "steps-in"
 
 
 #: Claims about the whole run: no parameter is named.
@@ -63,21 +65,23 @@ _ALONE = frozenset(
         ClaimKind.NEVER_STEPPED,
         ClaimKind.STATE_LOST,
         ClaimKind.CLIPPED_IN_VAIN,
+        ClaimKind.BATCHES_LOST,
     }
 )
 
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
-#: Claims about numbers, and how they are written.
+#: Claims about numbers and names of functions, and how they are written.
 _NUMBERS = {
     ClaimKind.RATES: re.compile(rf"{_NUMBER}(?: {_NUMBER})*"),
     ClaimKind.GRADIENTS: re.compile(rf"(?:above|below) {_NUMBER}"),
+    ClaimKind.STEPS_IN: re.compile(r"\w+|evaluation-mode"),
 }
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One effect: ``subject`` is a parameter path, numbers or an exception type, ``text`` a part of its message."""
+    """One effect: ``subject`` is a path, numbers, a function or an exception type, ``text`` a part of its message."""
 
     kind: ClaimKind
     subject: str = ""
@@ -223,7 +227,9 @@ def _read_claim(text: str, where: str) -> Claim:
         return Claim(kind, match["type"], match["text"])
     if kind in _NUMBERS:
         if not _NUMBERS[kind].fullmatch(rest):
-            raise FixtureError(f"{where}: write 'rates 0.1 0.01' or 'gradients above 1000'")
+            raise FixtureError(
+                f"{where}: write 'rates 0.1 0.01', 'gradients above 1000' or 'steps-in validate'"
+            )
         return Claim(kind, rest)
     if not _PATH.match(rest):
         raise FixtureError(f"{where}: {rest!r} is no path; write 'ClassName.attribute.path'")

@@ -42,6 +42,12 @@ def _faults_of(claim: Claim, claims: tuple[Claim, ...], seen: Observation) -> It
     elif claim.kind is ClaimKind.CLIPPED_IN_VAIN:
         if seen.clip_used:
             yield f"'{claim}': a step used a gradient as clipping had left it"
+    elif claim.kind is ClaimKind.BATCHES_LOST:
+        if not seen.batches_lost:
+            yield f"'{claim}': every step used as many backward passes as there were forward passes"
+    elif claim.kind is ClaimKind.STEPS_IN:
+        if claim.subject not in seen.places:
+            yield f"'{claim}': steps were taken in {', '.join(sorted(set(seen.places)))}"
     elif claim.kind is ClaimKind.RATES:
         claimed = [float(word) for word in claim.subject.split()]
         found = seen.rates[: len(claimed)]

@@ -59,6 +59,10 @@ class Observation:
     state_lost: bool = False
     #: Whether a step used a gradient as clipping had left it.
     clip_used: bool = False
+    #: Whether a step used the gradients of fewer backward passes than forward passes were made for it.
+    batches_lost: bool = False
+    #: The functions of the program in which steps were taken, and ``evaluation-mode`` where the model was in it.
+    places: list[str] = field(default_factory=list)
     #: At each step of an optimizer: the rate of its first group, and the largest gradient.
     rates: list[float] = field(default_factory=list)
     gradients: list[float] = field(default_factory=list)
@@ -80,6 +84,8 @@ class Observation:
             piled_up=data["piled_up"],
             state_lost=data["state_lost"],
             clip_used=data["clip_used"],
+            batches_lost=data["batches_lost"],
+            places=data["places"],
             rates=data["rates"],
             gradients=data["gradients"],
             instances=[Instance(**instance) for instance in data["instances"]],

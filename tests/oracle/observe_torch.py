@@ -47,6 +47,11 @@ class TorchObserver:
         self._clipped: dict[int, tuple[Tensor, Tensor]] = {}
         self._rates: list[float] = []
         self._gradients: list[float] = []
+        #: How often each module was called for the next step, and the backward passes since gradients were cleared.
+        self._calls: dict[int, int] = {}
+        self._passes = 0
+        self._batches_lost = False
+        self._places: set[str] = set()
         self._found_user_objects = False
 
     def install(self) -> None:
@@ -77,6 +82,8 @@ class TorchObserver:
             piled_up=self._piled_up,
             state_lost=self._state_lost,
             clip_used=self._clip_used,
+            batches_lost=self._batches_lost,
+            places=sorted(self._places),
             rates=self._rates,
             gradients=self._gradients,
             instances=[self._instance(thing, index) for thing in objects],
@@ -86,6 +93,7 @@ class TorchObserver:
     def _before_forward(self, module: nn.Module, args: Any) -> None:
         if not torch.is_grad_enabled():
             return
+        self._calls[id(module)] = self._calls.get(id(module), 0) + 1
         if id(module) in self._ran_since_step:
             return
         self._objects[id(module)] = module
@@ -104,6 +112,7 @@ class TorchObserver:
         self._see_used_gradients(optimizer)
         self._see_clipped_gradients(optimizer)
         self._see_lost_state(optimizer)
+        self._see_place(optimizer)
         self._rates.append(float(optimizer.param_groups[0].get("lr", 0.0)))
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -125,6 +134,8 @@ class TorchObserver:
             if tensor.requires_grad and id(tensor) not in owned:
                 self._due[id(tensor)] = tensor
         self._ran_since_step.clear()
+        self._calls.clear()
+        self._passes = 0
 
     def _find_user_objects(self) -> None:
         for thing in self._user_code.instances():
@@ -156,13 +167,26 @@ class TorchObserver:
                 self._state_lost = self._state_lost or _age(optimizer, tensor) < _age(before, tensor)
             self._steppers[id(tensor)] = optimizer
 
+    def _see_place(self, optimizer: Optimizer) -> None:
+        """In which functions a step is taken, and whether it uses the gradients of all that was computed."""
+        self._batches_lost = self._batches_lost or max(self._calls.values(), default=0) > self._passes
+        self._places |= self._user_code.functions_running()
+        held = {id(tensor) for tensor in _tensors_of(optimizer)}
+        ran = [m for m in self._ran_since_step.values() if any(id(p) in held for p in _own_parameters(m))]
+        if ran and not any(module.training for module in ran):
+            self._places.add("evaluation-mode")
+
     def _count_backwards(self) -> None:
         original = Tensor.backward
 
         @functools.wraps(original)
         def counting(tensor: Tensor, *args: Any, **kwargs: Any) -> None:
+            cleared = not any(
+                _has_gradient(p) for module in self._ran_since_step.values() for p in _own_parameters(module)
+            )
             original(tensor, *args, **kwargs)
             self._backwards += 1
+            self._passes = 1 if cleared else self._passes + 1
 
         setattr(Tensor, "backward", counting)  # noqa: B010 - mypy refuses the plain assignment
 
@@ -237,6 +261,10 @@ def _age(optimizer: Optimizer, tensor: Tensor) -> float:
     """How many steps of a tensor an optimizer remembers; one for those that do not count them."""
     state = optimizer.state.get(tensor)
     return float(state.get("step", 1)) if state else 0.0
+
+
+def _has_gradient(tensor: Tensor) -> bool:
+    return tensor.grad is not None and bool(tensor.grad.any())
 
 
 def _own_parameters(thing: Any) -> list[Tensor]:

@@ -134,6 +134,8 @@ def _merged(observations: list[Observation]) -> Observation:
             instance.tensors = {path: index + offset for path, index in instance.tensors.items()}
         merged.steps += seen.steps
         merged.clip_used = merged.clip_used or seen.clip_used
+        merged.batches_lost = merged.batches_lost or seen.batches_lost
+        merged.places += seen.places
         merged.backwards += seen.backwards
         merged.piled_up = merged.piled_up or seen.piled_up
         merged.state_lost = merged.state_lost or seen.state_lost

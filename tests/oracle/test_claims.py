@@ -81,6 +81,21 @@ for _ in range(2):
     optimizer.step()
 """
 
+OUTDENTED = """
+import torch
+
+model = torch.nn.Linear(3, 2).eval()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+def epoch():
+    for _ in range(2):
+        loss = model(torch.randn(4, 3)).pow(2).sum()
+    loss.backward()
+    optimizer.step()
+
+epoch()
+"""
+
 NO_STEP = """
 import torch
 
@@ -152,6 +167,7 @@ HOLD = [
     ("torch", SHARED, ["shared Sequential.[01].weight"]),
     ("torch", PILING_UP, ["gradients-pile-up"]),
     ("torch", NO_STEP, ["never-stepped"]),
+    ("torch", OUTDENTED, ["batches-lost", "steps-in epoch", "steps-in evaluation-mode"]),
     ("torch", REBUILT, ["state-lost", "moves Linear.weight"]),
     ("torch", REBUILT, ["rates 1e-3 1e-3"]),
     ("torch", REBUILT, ["gradients above 1e-6"]),
@@ -178,6 +194,8 @@ DO_NOT_HOLD = [
     ("torch", HALF_TRAINED, "shared Net.body.weight", "one tensor in several"),
     ("torch", NO_STEP, "gradients-pile-up", "no optimizer step was seen"),
     ("torch", LATENT, "never-stepped", "1 steps"),
+    ("torch", PILING_UP, "batches-lost", "as many backward passes"),
+    ("torch", OUTDENTED, "steps-in validate", "steps were taken in"),
     ("torch", HALF_TRAINED, "state-lost", "no optimizer took over"),
     ("torch", HALF_TRAINED, "rates 12 12", "the rates were"),
     ("torch", HALF_TRAINED, "gradients above 1e9", "the largest was"),

@@ -9,6 +9,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 # Fixtures nest four or five levels deep; the limits only guard against objects that refer to each other.
@@ -30,6 +31,16 @@ class UserCode:
             return True
         file = getattr(sys.modules.get(cls.__module__), "__file__", None)
         return file is not None and self._folder in Path(file).resolve().parents
+
+    def functions_running(self) -> set[str]:
+        """The names of the fixture's functions that are being executed."""
+        frame: FrameType | None = sys._getframe(1)
+        found: set[str] = set()
+        while frame is not None:
+            if self._folder in Path(frame.f_code.co_filename).resolve().parents:
+                found.add(frame.f_code.co_name)
+            frame = frame.f_back
+        return found
 
     def instances(self) -> list[Any]:
         """Every living instance of a class of the fixture that can hold attributes."""

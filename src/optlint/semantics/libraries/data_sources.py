@@ -5,6 +5,7 @@ Calls of ``torch.utils.data`` and of ready-made datasets come here; nothing is d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _PARTS = ("split", "subset", "mode", "phase", "partition", "stage", "set_name", 
 _HELD_OUT = frozenset({"test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev"})
 #: Batches as large as the whole dataset: one round.
 _WHOLE = ("len(", "shape", "size(", "num_samples", "n_samples", "None")
+_BATCH = re.compile(r"batch|(?<![a-z])bsz?(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,10 @@ def of_call(name: str, arguments: Arguments, result: Unknown, node: cst.CSTNode)
         held_out = of_value(first)
     else:
         return result
-    batches = name.endswith(".DataLoader") and _in_batches(arguments, node)
-    if not held_out and not batches:
+    loader = name.endswith(".DataLoader")
+    if not held_out and not loader:
         return result
+    batches = loader and _in_batches(arguments, node)
     return Source(
         result.taint, result.cuts, plain=result.plain, stop=result.stop, held_out=held_out, batches=batches
     )
@@ -78,4 +81,4 @@ def _in_batches(arguments: Arguments, node: cst.CSTNode) -> bool:
     written = next((code(a.value) for a in node.args if a.keyword and a.keyword.value == "batch_size"), "")
     if not written and len(node.args) > 1:
         written = code(node.args[1].value)
-    return not any(part in written for part in _WHOLE) and "batch" in written.lower()
+    return not any(part in written for part in _WHOLE) and _BATCH.search(written) is not None

@@ -56,10 +56,30 @@ _ON_PURPOSE = frozenset(
         "linear", "calibrate", "calibration", "calib", "temperature", "dream", "style", "invert", "inversion",
         "latent", "prompt", "search", "arch", "architect", "architecture", "darts", "bn", "episode", "episodic",
         "task", "distill", "unlearn", "prune", "quantize", "recover", "refine", "transfer", "continual", "hyper",
-        "learn", "learner", "update", "optimize", "self", "supervised", "knn", "ood", "robust", "robustness",
+        "learn", "learner", "update", "optimize", "supervised", "knn", "ood", "robust", "robustness",
         "overfit", "sanity", "grad", "check", "fold", "cross", "individual", "fitness", "objective", "trial",
     }
 )  # fmt: skip
+
+
+#: Of these, what a whole file may be about.
+_TOPICS = frozenset(
+    {
+        "adapt",
+        "adaptation",
+        "tta",
+        "ttt",
+        "tent",
+        "meta",
+        "maml",
+        "attack",
+        "adversarial",
+        "pgd",
+        "fgsm",
+        "dream",
+        "darts",
+    }
+)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -126,7 +146,7 @@ def _evaluating_scope(event: Stepped) -> tuple[Scope, frozenset[str]] | None:
             return None
         if words & _EVALUATES and not words & _TRAINS:
             path = re.split(r"[\\/]", scope.site.path)[-1]
-            if not scope.sure or _words(path) & _ON_PURPOSE or path.startswith("test_"):
+            if not scope.sure or _words(path) & _TOPICS or path.startswith("test_"):
                 return None
             return scope, words & _EVALUATES
         if words & _TRAINS:
