@@ -216,6 +216,8 @@ def instance_attribute(it: Interpreter, owner: Instance, name: str, node: cst.CS
         return table
     if name in _MODULE_TABLES and families.is_module(it, owner):
         return _module_table(it, owner, name)
+    if name == "training" and families.is_module(it, owner):
+        return Const(True)  # what it is until ``eval()``
     if isinstance(owner.cls, LibraryClass) or owner.cls.library_bases() or name in _OBJECT_METHODS:
         return Method(owner, name)
     given = class_attribute(owner.cls, "__getattr__")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optlint.semantics.events import Backward, Cleared, Event, Stepped
+from optlint.semantics.events import Backward, Cleared, Event, FlagSet, Stepped
 from optlint.semantics.gradients import CLEAR, DIRTY, FILLED, FRESH, USED
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.loop_events import (
@@ -23,7 +23,7 @@ from optlint.semantics.loop_events import (
 from optlint.semantics.questions.exhausted import read_again
 from optlint.semantics.questions.wrong_optimizer import optimizer_name, owner_name, wrong_steps
 from optlint.semantics.site import Site
-from optlint.semantics.values import Optimizer
+from optlint.semantics.values import Leaf, Optimizer
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -207,12 +207,20 @@ def _next(run: Run, place: int, optimizer: Optimizer) -> Event | None:
     return None
 
 
+def _is_frozen(run: Run, leaves: frozenset[Leaf]) -> bool:
+    """Whether parameters want no gradient, and were never told to."""
+    told = any(event.wanted is not False and event.leaves & leaves for event in run.of(FlagSet))
+    return not told and all(leaf.requires_grad is False for leaf in leaves)
+
+
 def _of_nobody(run: Run, events: list[Clipped]) -> VainClip | None:
     """Parameters that no optimizer holds and no loss reaches."""
-    leaves = frozenset().union(*(event.leaves for event in events))
-    if run.optimizers_may_hold_more or leaves & (run.held | run.reached | run.touched | run.updated_by_hand):
+    leaves: frozenset[Leaf] = frozenset().union(*(event.leaves for event in events))
+    if run.optimizers_may_hold_more or leaves & (run.held | run.reached):
         return None
-    if any(leaf.slots.get("#escaped") or leaf.requires_grad is not True for leaf in leaves):
+    if not _is_frozen(run, leaves) and leaves & (run.touched | run.updated_by_hand):
+        return None
+    if any(leaf.slots.get("#escaped") or leaf.requires_grad is None for leaf in leaves):
         return None
     if not run.backwards or not all(event.known and event.reached for event in run.backwards):
         return None
@@ -221,6 +229,8 @@ def _of_nobody(run: Run, events: list[Clipped]) -> VainClip | None:
     step = next((e for e in after if isinstance(e, Stepped)), None)
     if step is None or not isinstance(step.subject, Optimizer) or not step.before.kinds <= _NEW:
         return None
+    if _is_frozen(run, leaves) and any(clip.leaves & run.held_by(step.subject) for clip in run.of(Clipped)):
+        return None  # what trains is clipped, too
     raises = first.by.startswith("clip_grad_value")
     name, model = optimizer_name(run, step.subject), owner_name(run, leaves)
     return VainClip(first.site, "gradless", first.by, name, model, step.site, raises)

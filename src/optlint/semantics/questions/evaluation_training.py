@@ -176,13 +176,17 @@ def _in_loop(run: Run, position: int, event: Stepped) -> EvaluationStep | None:
     phase = _phase(event.rounds)
     held_out = phase or (loader if _is_held_out(loader) else "")
     mode = _mode(run, position, event, function.began if function is not None else 0)
+    backward, place = _backward(event), event.rounds[-1].site
+    if not held_out and backward is not None and _is_held_out(backward.text()):
+        held_out, place = backward.text().partition(".backward")[0], event.site
     evidence = (bool(held_out), bool(made_with), mode is not None)
     if sum(evidence) < 2 or _is_on_purpose([loader]):
         return None
-    if not _trains_elsewhere(run, event, None if phase else event.rounds[-1].site):
+    if not _trains_elsewhere(run, event, None if phase else place):
         return None
-    data = loader if _is_held_out(loader) else (phase and f'the data of "{phase}"') or made_with
-    return EvaluationStep(event.site, told(event), "", data, mode, _backward(event))
+    named = phase and f'the data of "{phase}"'
+    data = loader if _is_held_out(loader) else named or made_with
+    return EvaluationStep(event.site, told(event), "", data, mode, backward)
 
 
 def _phase(rounds: Sequence[Round]) -> str:

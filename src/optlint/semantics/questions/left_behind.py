@@ -73,7 +73,7 @@ def _is_fresh(loop: cst.For, name: str) -> bool:
     if leaves(loop) or loop.orelse is not None:
         return False
     body = list(_flat(loop.body))
-    of_loop = _names(loop.target)
+    of_loop = set(_of_target(loop.target))
     bound = set(_bound(loop.body)) - of_loop
     needed: set[str] | None = None
     used: set[str] = set()
@@ -128,16 +128,25 @@ def _bound(node: cst.CSTNode) -> Iterator[str]:
         if isinstance(
             part, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
         ):
-            yield from _names(part.target)
+            yield from _of_target(part.target)
         elif isinstance(part, cst.AsName):
-            yield from _names(part.name)
+            yield from _of_target(part.name)
+
+
+def _of_target(target: cst.CSTNode) -> Iterator[str]:
+    """The names and attributes that an assignment to a target binds."""
+    if isinstance(target, (cst.Name, cst.Attribute)):
+        yield _dotted(target)
+    elif isinstance(target, (cst.Tuple, cst.List)):
+        for element in target.elements:
+            yield from _of_target(element.value)
 
 
 def _targets(statement: cst.CSTNode) -> set[str]:
     if isinstance(statement, cst.Assign):
-        return {name for target in statement.targets for name in _names(target.target)}
+        return {name for target in statement.targets for name in _of_target(target.target)}
     if isinstance(statement, (cst.AugAssign, cst.AnnAssign)):
-        return _names(statement.target)
+        return set(_of_target(statement.target))
     return set()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.semantics import families
 from optlint.semantics.events import AttributeSet, Backward, GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED, Subject
 from optlint.semantics.iteration import Range
@@ -20,7 +21,7 @@ from optlint.semantics.modes import LoopRan
 from optlint.semantics.questions import left_behind
 from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.site import Site
-from optlint.semantics.values import Leaf, OneShot, Optimizer, Unknown, Value, reaching_leaves
+from optlint.semantics.values import Container, Leaf, OneShot, Optimizer, Unknown, Value, reaching_leaves
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -138,8 +139,9 @@ def _late_backward(
 def _is_carried(run: Run, inside: Sequence[object], backward: Backward) -> bool:
     """Whether the rounds may hand something on: a module keeps state, or the parameters are trained in between."""
     for event in inside:
-        if isinstance(event, AttributeSet) and not event.constructing:
-            return True
+        if isinstance(event, AttributeSet) and families.is_module(run.interpreter, event.owner):
+            if not event.constructing:
+                return True
         if isinstance(event, Backward) and (event.maybe & backward.maybe or not backward.maybe):
             return True
     return False
@@ -167,10 +169,14 @@ def _goes_on(run: Run, step: Stepped, ran: LoopRan) -> bool:
 def _is_of_batches(source: Value, text: str) -> bool:
     if isinstance(source, Source):
         return source.batches
+    if isinstance(source, OneShot) and source.kind == "generator" and not source.sources:
+        return _BATCHES.search(text) is not None
     if isinstance(source, OneShot):
         return bool(source.sources) and any(_is_of_batches(value, text) for value in source.sources)
     if isinstance(source, Range):
         return text.count(",") >= 2 and (source.length is None or source.length > 1)
+    if isinstance(source, Container):
+        return len(source.items.values) > 1 and _BATCHES.search(text) is not None
     if isinstance(source, Leaf):
         return not reaching_leaves(source)
     return isinstance(source, Unknown) and not source.taint and _BATCHES.search(text) is not None

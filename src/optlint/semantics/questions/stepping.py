@@ -139,7 +139,7 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
     if any(held & deps(run, loss) for loss in losses):
         return True
     called = [e for e in run.events[start:end] if isinstance(e, ModelCalled) and e.grad]
-    if any(leaf in held for event in run.backwards for leaf, _ in event.cuts):
+    if any(leaf in held and cut.kind != "no_grad" for event in run.backwards for leaf, cut in event.cuts):
         # Cut off from a backward pass: that is the mistake, unless another number goes on from there.
         inside = _parts_of_holders(run, held)
         called = [e for e in called if held & e.inputs and id(e.model) not in inside]
@@ -184,7 +184,7 @@ def never_stepped(run: Run) -> Iterator[NeverStepped]:
 
     if any(event.method == "step" and event.subject is None for event in run.of(ScalerUsed)):
         return  # a scaler steps something that is not known, or no optimizer: that is the mistake
-    if any(fact.kind == "update-alone" for fact in run.ask(scaler_faults)):
+    if any(fact.kind in ("update-alone", "unscale-twice") for fact in run.ask(scaler_faults)):
         return  # it raises before
     book = run.interpreter.book
     if not run.complete or run.interpreter.root_class is not None or book.out_of_hand:
