@@ -139,7 +139,11 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
     if any(held & deps(run, loss) for loss in losses):
         return True
     called = [e for e in run.events[start:end] if isinstance(e, ModelCalled) and e.grad]
-    if any(leaf in held and cut.kind != "no_grad" for event in run.backwards for leaf, cut in event.cuts):
+    if any(
+        leaf in held and (cut.kind != "no_grad" or not event.maybe)
+        for event in run.backwards
+        for leaf, cut in event.cuts
+    ):
         # Cut off from a backward pass: that is the mistake, unless another number goes on from there.
         inside = _parts_of_holders(run, held)
         called = [e for e in called if held & e.inputs and id(e.model) not in inside]
