@@ -218,8 +218,10 @@ class Project:
         return False
 
     def defines(self, method: str, importer: str) -> bool:
-        """Whether a file of the project defines a function or method of that name."""
-        pattern = re.compile(rf"^\s*def {re.escape(method)}\b", re.MULTILINE)
+        """Whether a file of the project defines a method of that name that can be called with nothing."""
+        pattern = re.compile(
+            rf"^[ \t]+def {re.escape(method)}\(\s*\w+\s*(?:,[^),]*[=*][^)]*)?,?\s*\)", re.MULTILINE
+        )
         return any(pattern.search(self._read(file) or "") for file in self._neighbours(importer))
 
     def _same_package(self, file: str, own: str) -> bool:
