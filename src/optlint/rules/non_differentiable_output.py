@@ -71,7 +71,7 @@ for x in torch.randn(10, 8, 4):
     silent = (
         "gradient reaches the parameter by any other way, such as a straight-through estimator's",
         "the result is a metric, a mask, an index or a target beside the loss",
-        "the operation is one of the user's own `autograd.Function`",
+        "the operation is one of the user's own `autograd.Function`: that is [OPT405](function-without-gradient.md)",
         "the parameter is frozen, pretrained, loaded, or updated by hand",
     )
     misses = ("a factor that is zero at run time only, a dead ReLU, a softmax over one class",)

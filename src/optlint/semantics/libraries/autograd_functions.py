@@ -56,7 +56,7 @@ _DECORATORS = re.compile(
     re.DOTALL,
 )
 #: A ``backward`` that takes gradients itself, or gives them to parameters, says little by what it returns.
-_BY_HAND = re.compile(r"\.backward\(|autograd\.backward|(?<!\bnn)(?<!\bautograd)\.grad\b")
+_BY_HAND = re.compile(r"\.backward\(|autograd\.backward|(?<!\bnn)(?<!\bautograd)\.(?:main_)?grad\b")
 
 #: What an input gets: nothing, zeros, a number or list (which torch refuses), perhaps a gradient, or one for sure.
 NOTHING, ZEROS, NUMBER, PERHAPS, GRADIENT = "nothing", "zeros", "number", "perhaps", "gradient"
@@ -130,6 +130,8 @@ def raising(it: Interpreter, values: Sequence[Value]) -> frozenset[Cut]:
 def _is_plain(cls: UserClass) -> bool:
     """Whether all that a class inherits is known."""
     if any(not isinstance(base, (UserClass, External)) for base in cls.order()):
+        return False
+    if any(isinstance(base, UserClass) and base.node.decorators for base in cls.order()):
         return False
     return set(cls.library_bases()) <= _BASES | _PLAIN_BASES
 

@@ -93,6 +93,8 @@ def _not_callable(value: Value) -> str:
             kinds.add(type(option.value).__name__)
         elif isinstance(option, Leaf) or (isinstance(option, Flow) and (option.deps or option.in_graph)):
             kinds.add("Tensor")
+        elif isinstance(option, Flow) and option.stop is not None and option.stop.text == ".item()":
+            kinds.add("float")
         else:
             return ""
     return kinds.pop() if len(kinds) == 1 else ""
