@@ -17,8 +17,9 @@ class FunctionWithoutGradient(Rule):
     """A custom `torch.autograd.Function` whose `backward` gives no gradient to parameters that should train.
 
     It returns None or zeros for an input that carries gradient, has no `return` at all, or marks every output as
-    non-differentiable; or torch raises in the backward pass: there is no `backward`, it returns the wrong number of
-    gradients, or a number where a tensor should be. Calling an object of the class in place of `apply` raises at once.
+    non-differentiable; or torch raises in the backward pass: there is no `backward`, it takes or returns the wrong
+    number of gradients, or returns a number where a tensor should be. Calling an object of the class in place of
+    `apply` raises at once.
     """
 
     code = "OPT405"
@@ -136,6 +137,14 @@ def _count(fact: FaultyFunction) -> str:
     )
 
 
+def _arguments(fact: FaultyFunction) -> str:
+    outputs = "1 output" if fact.expected == 1 else f"{fact.expected} outputs"
+    return (
+        f"`forward` has {outputs}, and `{fact.name}.backward` cannot take as many gradients: the backward pass raises "
+        f"`TypeError: {fact.name}.backward() {fact.got}`"
+    )
+
+
 def _type(fact: FaultyFunction) -> str:
     what = "a list" if fact.got == "list" else "a number"
     return (
@@ -182,6 +191,7 @@ def _called(fact: FaultyFunction) -> str:
 _MESSAGES = {
     "missing": _missing,
     "count": _count,
+    "arguments": _arguments,
     "type": _type,
     "not a tensor": _not_a_tensor,
     "nothing": _nothing,
@@ -200,6 +210,8 @@ def _help(fact: FaultyFunction) -> str:
         return f"write `@staticmethod def backward(ctx, grad_output)` in `{fact.name}`, one gradient for each input"
     if fact.fault == "count":
         return f"return a tuple of {fact.expected}, a gradient or None for each input of `apply`, in order"
+    if fact.fault == "arguments":
+        return "write `@staticmethod def backward(ctx, grad_output)`, with a gradient for each output of `forward`"
     if fact.fault == "type":
         return "return a tuple, with a tensor for each input that trains and None for the others"
     if fact.fault == "not a tensor":

@@ -194,11 +194,10 @@ def _followed(
     it: Interpreter, cls: UserClass, method: Function, wanted: tuple[Value, ...]
 ) -> tuple[Returned, ...] | None:
     assert isinstance(method.node, cst.FunctionDef)
+    if _misfit(cls, method.node) is not None:
+        return None
     context = Record(Entries({"needs_input_grad": Container("tuple", Items(wanted))}, True))
-    of_class = any(
-        isinstance(d.decorator, cst.Name) and d.decorator.value == "classmethod"
-        for d in method.node.decorators
-    )
+    of_class = _of_class(method.node)
     first = (cls, context) if of_class else (context,)
     named = len(method.node.params.posonly_params) + len(method.node.params.params)
     given = Arguments((*first, *(Flow(),) * (named - len(first))), {}, named < len(first))
@@ -212,6 +211,25 @@ def _followed(
             return None
         ways.append(way)
     return tuple(ways) or None
+
+
+def _of_class(method: cst.FunctionDef) -> bool:
+    names = [d.decorator.value for d in method.decorators if isinstance(d.decorator, cst.Name)]
+    return "classmethod" in names
+
+
+def _misfit(cls: UserClass, backward: cst.FunctionDef) -> tuple[int, str] | None:
+    """How many outputs ``forward`` gives, and what Python says, if ``backward`` takes another number of gradients."""
+    forward = _method(cls, "forward")
+    if forward is None or not isinstance(forward.node, cst.FunctionDef):
+        return None
+    first = 2 if _of_class(backward) else 1
+    count, taken = gradient_returns.outputs(forward.node), gradient_returns.taken(backward, first)
+    if count is None or taken is None or taken[0] <= count <= taken[1]:
+        return None
+    if taken[1] < count:
+        return count, f"takes {taken[1] + first} positional arguments but {count + first} were given"
+    return count, f"missing {taken[0] - count} required positional argument"
 
 
 def _aside(it: Interpreter, action: Callable[[], Value]) -> Value | None:
@@ -284,10 +302,16 @@ def _blocked(cls: UserClass, ways: tuple[Returned, ...] | None, values: Sequence
     if marked is not None:
         return _Blocked("marked", "function-marked", marked, marked.text(), everything)
     method = _backward(cls)
-    if ways is None or method is None or not isinstance(method.node, cst.FunctionDef):
+    if method is None or not isinstance(method.node, cst.FunctionDef):
         return None
     where = gradient_returns.place(method.context.part, method.node)
     text = f"{method.owner.name if method.owner is not None else cls.name}.backward"
+    misfit = _misfit(cls, method.node)
+    if misfit is not None:
+        where = Site(method.context.part, method.node.name, method.node)
+        return _Blocked("arguments", "raises", where, text, everything, *misfit)
+    if ways is None:
+        return None
     refused = _refused(ways, values)
     if refused is not None:
         fault, positions, got = refused

@@ -34,6 +34,47 @@ def place(part: Slice, method: cst.FunctionDef) -> Site:
     return Site(part, method.name, method)
 
 
+def outputs(forward: cst.FunctionDef) -> int | None:
+    """How many outputs a ``forward`` gives, by its text; None where that does not tell."""
+    found: set[int | None] = set()
+    for node, _ in returns(forward.body):
+        value = node.value
+        if isinstance(value, cst.Name):
+            uses = _Uses(value.value)
+            uses.look(forward.body)
+            value = uses.values[0] if len(uses.values) == 1 else None
+        if isinstance(value, cst.Tuple) and not any(
+            isinstance(e, cst.StarredElement) for e in value.elements
+        ):
+            found.add(len(value.elements))
+        else:
+            found.add(1 if _is_one_tensor(value) else None)
+    return found.pop() if len(found) == 1 else None
+
+
+def _is_one_tensor(value: cst.BaseExpression | None) -> bool:
+    if isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
+        return value.func.attr.value in _ONE_TENSOR
+    return isinstance(value, cst.BinaryOperation)
+
+
+#: Methods and functions that give one tensor, whatever they are given.
+_ONE_TENSOR = frozenset(
+    "abs bernoulli ceil clamp clone detach exp float floor log masked_fill matmul mm relu reshape round sigmoid sign"
+    " softmax sqrt tanh view view_as where".split()
+)
+
+
+def taken(backward: cst.FunctionDef, first: int) -> tuple[int, int] | None:
+    """How few and how many gradients ``backward`` takes after its ``first`` parameters; None where that is open."""
+    parameters = backward.params
+    if isinstance(parameters.star_arg, cst.Param):
+        return None
+    named = (*parameters.posonly_params, *parameters.params)
+    optional = sum(parameter.default is not None for parameter in named)
+    return len(named) - optional - first, len(named) - first
+
+
 def only_zeros(method: cst.FunctionDef, position: int) -> bool:
     """Whether what a method returns at ``position`` is zeros by its text: ``0 * g``, or a name that nobody writes to."""
     found = [_element(node.value, position) for node, _ in returns(method.body)]

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class FaultyFunction:
     """A Function (``name``) of which ``site`` must be changed.
 
-    ``fault``: ``missing`` (no backward), ``count`` (``expected`` gradients, ``got`` others), ``type`` (a number or a
-    list: ``got``), ``not a tensor`` (a gradient for the input at the place ``got``), ``nothing`` (None for
-    ``inputs``), ``silent`` (no ``return``), ``zeros``, ``marked`` (all outputs are non-differentiable), or ``called``
-    (in place of ``apply``).
+    ``fault``: ``missing`` (no backward), ``count`` (``expected`` gradients, ``got`` others), ``arguments`` (``expected``
+    outputs, and ``got`` is what Python says), ``type`` (a number or a list: ``got``), ``not a tensor`` (a gradient for
+    the input at the place ``got``), ``nothing`` (None for ``inputs``), ``silent`` (no ``return``), ``zeros``,
+    ``marked`` (all outputs are non-differentiable), or ``called`` (in place of ``apply``).
     ``parameters`` and ``models``: what gets no gradient; ``whole``: the loss depends on nothing else.
     """
 
