@@ -287,6 +287,9 @@ def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNo
         if _one_of_several_optimizers(function):
             with it.one_of_several():
                 return [call(it, option, arguments, node) for option in options(function)][-1]
+        if any(isinstance(o, Method) and isinstance(o.receiver, Optimizer) for o in function.options):
+            with it.one_of_several():
+                return it.each_option(function, lambda option: call(it, option, arguments, node))
         return it.each_option(function, lambda option: call(it, option, arguments, node))
     idle.used(it, function, node, "call")
     if isinstance(function, Function):

@@ -91,7 +91,8 @@ class StepCalled(Event):
 
     ``more``: there may be other arguments, or it may be another optimizer; ``called``: it is a function that was
     followed; ``before`` and ``after``: the gradients around it, where they count as used before if it is called again
-    and again; ``used``: the leaves that something was computed of in it.
+    and again; ``used``: the leaves that something was computed of in it; ``each_round``: in each round of
+    the innermost loop.
     """
 
     optimizer: Optimizer
@@ -105,3 +106,4 @@ class StepCalled(Event):
     forwards: tuple[ModelCalled, ...] = ()
     used: frozenset[Leaf] = frozenset()
     guarded: bool = False
+    each_round: bool = True

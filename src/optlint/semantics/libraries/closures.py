@@ -56,6 +56,7 @@ def call(it: Interpreter, owner: Optimizer, arguments: Arguments, node: cst.CSTN
             tuple(event for event in happened if isinstance(event, ModelCalled)),
             used,
             bool(it.catching or it.handling),
+            it.conditional == (it.rounds()[-1].conditional if it.rounds() else 0),
         )
     )
     return result

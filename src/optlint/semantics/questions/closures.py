@@ -76,13 +76,19 @@ def _fact(run: Run, event: StepCalled) -> ClosureFault | None:
         return None
     needed = owner.cls_name == "LBFGS"
     if event.closure is None:
-        return ClosureFault(event.site, "missing", step=event.site, subject=owner) if needed else None
+        sure = needed and event.each_round and not _has_a_closure(run, owner)
+        return ClosureFault(event.site, "missing", step=event.site, subject=owner) if sure else None
     if not event.called:
         got = _not_callable(event.closure)
         return ClosureFault(event.site, "called", got=got, step=event.site, subject=owner) if got else None
     if run.interpreter.book.out_of_hand or not run.complete:
         return None
     return _in_closure(run, event, needed)
+
+
+def _has_a_closure(run: Run, owner: Optimizer) -> bool:
+    """Whether the program gives the optimizer a closure elsewhere: it tells it from others, then."""
+    return any(event.optimizer is owner and event.closure is not None for event in run.of(StepCalled))
 
 
 def _not_callable(value: Value) -> str:
