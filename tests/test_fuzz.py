@@ -155,7 +155,7 @@ def survive(data: bytes) -> None:
     with no_hang():
         report = engine.run([NOWHERE], Configuration(isolated=True).for_folder, store=store)
         for output_format in OUTPUT_FORMATS:
-            write(report, output_format, io.StringIO(), Style(), store.read)
+            write(report, output_format, io.StringIO(), Style(), store)
     assert not report.faults, "\n".join((*report.faults, *report.details))
     for finding in report.findings:
         assert finding.span.line >= 1

@@ -68,7 +68,7 @@ class TestSelection:
             ("OPT103x", ""),
             ("partial-parameters-list", "did you mean partial-parameter-list?"),
             ("OPT1022", "did you mean OPT102 (partial-parameter-list)?"),
-            ("W605", "`optlint --list-rules` shows all rules"),
+            ("W391", "`optlint --list-rules` shows all rules"),
             ("", ""),
         ],
     )

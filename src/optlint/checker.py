@@ -44,12 +44,18 @@ _RELEVANT = re.compile(
 The last three are for the script that only puts the project's other files together.
 """
 
+_FRAMEWORK = re.compile(rb"^\s*(?:import|from)\s+(?:torch|tensorflow)\b", re.MULTILINE)
+_SCRIPT = re.compile(rb"__main__|^(?:for|while|with) ", re.MULTILINE)
+"""A script that imports a framework may run what other files define (``agent.replay()``), whatever that is called."""
+
 _SKIP_FILE = b"skip-file"
 
 
 def may_matter(data: bytes) -> bool:
     """Whether the bytes of a file mention anything that a rule could be about."""
-    return _RELEVANT.search(data) is not None
+    if _RELEVANT.search(data) is not None:
+        return True
+    return _SCRIPT.search(data) is not None and _FRAMEWORK.search(data) is not None
 
 
 @dataclass

@@ -113,15 +113,14 @@ class TorchObserver:
         self._see_clipped_gradients(optimizer)
         self._see_lost_state(optimizer)
         self._see_place(optimizer)
-        self._rates.append(float(optimizer.param_groups[0].get("lr", 0.0)))
+        # What a framework passes off as an optimizer may have no group.
+        self._rates += [float(group.get("lr", 0.0)) for group in optimizer.param_groups[:1]]
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         # A closure makes its forward and backward within step(): gradients and modules show up only here.
         self._steps += 1
         self._see_gradients()
-        sizes = [
-            float(t.grad.abs().max()) for t in _tensors_of(optimizer) if t.grad is not None and t.numel()
-        ]
+        sizes = [_largest(t.grad) for t in _tensors_of(optimizer) if t.grad is not None and t.numel()]
         self._gradients.append(max(sizes, default=0.0))
         for tensor in _tensors_of(optimizer):
             if tensor.grad is not None:
@@ -275,3 +274,9 @@ def _own_parameters(thing: Any) -> list[Tensor]:
 def _tensors_of(optimizer: Optimizer) -> list[Tensor]:
     groups = [group["params"] for group in optimizer.param_groups]
     return [tensor for params in groups if isinstance(params, list) for tensor in params]
+
+
+def _largest(gradient: Tensor) -> float:
+    if gradient.is_sparse:
+        gradient = gradient.coalesce().values()
+    return float(gradient.abs().max()) if gradient.numel() else 0.0

@@ -96,10 +96,12 @@ class Gate(nn.Module):
     def _whole(self, fact: Fruitless) -> Finding:
         assert fact.cut is not None
         text = fact.cut.text
+        names = ", ".join(f"`{name}`" for name in fact.names[:2])
+        names += ", …" if len(fact.names) > 2 else ""
         return self.finding(
             fact.cut.site,
             message=(
-                f"`{text}` cuts the loss off from every parameter: `backward()` raises "
+                f"`{text}` cuts the loss off from every parameter{f' ({names})' if names else ''}: `backward()` raises "
                 "`RuntimeError: element 0 of tensors does not require grad`"
             ),
             help=f"compute the loss without `{text}`",

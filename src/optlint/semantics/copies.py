@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 _SLOT = "#terms"
+#: Lists inside one another that are looked through.
+_MAX_DEPTH = 3
 #: Operations that give the sum of what they are given (and views of one tensor), those that scale it, and those that
 #: leave the terms of a sum what they are.
 _SUMS = frozenset(
@@ -120,17 +122,17 @@ def flagged(it: Interpreter, number: Flow | Unknown, node: cst.CSTNode) -> Value
 # -- passing on ------------------------------------------------------------------------------------------------------
 
 
-def of(value: Value) -> Terms | None:
-    """The copies among the terms of a number."""
+def of(value: Value, depth: int = 0) -> Terms | None:
+    """The copies among the terms of a number, or of all numbers in a list; ``depth``: lists around it."""
     if isinstance(value, Leaf):
         terms = value.slots.get(_SLOT)
         return terms if isinstance(terms, Terms) and "#written" not in value.slots else None
     if isinstance(value, (Flow, Unknown)):
         return value.terms
     if isinstance(value, Choice):
-        return joined([of(option) for option in value.options])
-    if isinstance(value, Container):
-        return _sum(value.items.values, value.items.open)
+        return joined([of(option, depth) for option in value.options])
+    if isinstance(value, Container) and depth < _MAX_DEPTH:
+        return _sum(value.items.values, value.items.open, depth + 1)
     return None
 
 
@@ -165,11 +167,11 @@ def _with(result: Value, terms: Terms | None) -> Value:
     return replace(result, terms=terms) if plain else result  # type: ignore[type-var]
 
 
-def _sum(values: Iterable[Value], more: bool = False) -> Terms | None:
+def _sum(values: Iterable[Value], more: bool = False, depth: int = 0) -> Terms | None:
     copies: frozenset[Copy] = frozenset()
     whole = not more
     for value in values:
-        terms = of(value)
+        terms = of(value, depth)
         if terms is not None:
             copies |= terms.copies
         whole = whole and (_is_constant(value) if terms is None else terms.whole)

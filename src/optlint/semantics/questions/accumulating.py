@@ -14,7 +14,7 @@ import libcst as cst
 
 from optlint.semantics.events import GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED
-from optlint.semantics.questions.clearing import is_optimizer, told
+from optlint.semantics.questions.clearing import cleared_too_early, is_optimizer, told
 from optlint.semantics.site import Site
 from optlint.semantics.values import Optimizer
 
@@ -39,7 +39,7 @@ def cleared_micro_batches(run: Run) -> Iterator[MicroBatchesCleared]:
     """The calls that clear each micro-batch's gradients before the optimizer has stepped."""
     if run.interpreter.book.out_of_hand:
         return
-    seen: set[Site] = set()
+    seen = {fact.site for fact in run.ask(cleared_too_early)}  # there no step sees any gradient
     steps = [event for event in run.of(Stepped) if is_optimizer(event.subject)]
     for event in run.of(GradientsDropped):
         if event.site in seen or not event.each_round or not event.before.kinds & {FILLED, DIRTY}:

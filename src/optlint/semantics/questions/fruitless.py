@@ -23,7 +23,8 @@ class Fruitless:
     """A backward pass (``site``) that certainly gives no parameter a gradient.
 
     ``kind``: that of the ``cut`` (``detach``, ``no_grad``, ``non-differentiable``); ``raises``: torch finds nothing
-    to differentiate, else it is silent; ``leaves`` and ``optimizers``: what would have been trained.
+    to differentiate, else it is silent; ``leaves`` and ``optimizers``: what would have been trained, which its models
+    call ``names``.
     """
 
     site: Site
@@ -33,6 +34,7 @@ class Fruitless:
     leaves: frozenset[Leaf]
     optimizers: tuple[OptimizerBuilt, ...]
     branches: tuple[object, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def fruitless(run: Run) -> Iterator[Fruitless]:
@@ -98,7 +100,12 @@ def _made(
         # Inside of it another condition may keep the backward pass from running.
         extra = tuple(branch for branch in event.branches if branch not in cut.branches)
     optimizers = tuple(run.holders(set(trained)))
-    return Fruitless(event.site, kind, cut, raises, trained, optimizers, extra)
+    return Fruitless(event.site, kind, cut, raises, trained, optimizers, extra, _names(run, trained))
+
+
+def _names(run: Run, leaves: frozenset[Leaf]) -> tuple[str, ...]:
+    entries = (entry for model in run.root_models for entry in run.parameters(model).parameters)
+    return tuple(dict.fromkeys(entry.name for entry in entries if entry.leaf in leaves)) if leaves else ()
 
 
 def _sources(value: Value) -> frozenset[Leaf]:
