@@ -63,7 +63,7 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
         return self.finding(
             built.site,
             message=_effect(name, built),
-            help=_help(run, name),
+            help=_help(run, name) if built.empty.form != "unbuilt" else _BUILD_IT,
             related=_where(built),
         )
 
@@ -76,10 +76,18 @@ def _effect(name: str, built: OptimizerBuilt) -> str:
         return f"every param group of `{name}` is empty: nothing is raised, and nothing trains"
     if not built.optimizer.raises_on_empty:
         return f"`{name}` gets an empty parameter list: there is nothing for it to train"
+    if built.empty.form == "unbuilt":
+        return (
+            f"`{built.empty.owner}` is not built and has no parameters yet: `{name}` raises `ValueError: optimizer got an"
+            " empty parameter list`"
+        )
     why = (
         "no parameter is left for" if built.empty.form == "filter" else "an empty parameter list is given to"
     )
     return f"{why} `{name}`: it raises `ValueError: optimizer got an empty parameter list`"
+
+
+_BUILD_IT = "build the model first: with `keras.Input` as its first layer, its `build(input_shape)`, or one call of it"
 
 
 def _where(built: OptimizerBuilt) -> tuple[Related, ...]:
@@ -87,6 +95,8 @@ def _where(built: OptimizerBuilt) -> tuple[Related, ...]:
     made = built.empty.made
     if made is None or made.statement is built.site.statement:
         return ()
+    if built.empty.form == "unbuilt":
+        return (made.related("the Keras model is made here, without the shape of its input"),)
     text = (
         "nothing passes this filter"
         if built.empty.form == "filter"

@@ -93,11 +93,15 @@ class ParameterError(Event):
 
 @dataclass(frozen=True)
 class EmptyArgument:
-    """An argument that certainly holds nothing. ``form``: list, group or filter."""
+    """An argument that certainly holds nothing. ``form``: list, group, filter, or unbuilt.
+
+    ``unbuilt``: the parameters of a Keras model, ``owner``, that has none before its first call.
+    """
 
     form: str
     made: Site | None
     filled: Site | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True)

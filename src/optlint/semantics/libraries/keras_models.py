@@ -343,6 +343,8 @@ def call_method(
             if keras_weights.matter(it):
                 return keras_weights.added(it, owner, node)
         return External("keras.Variable()")
+    if name == "parameters" and it.keras.torch:
+        return empty_variables.unbuilt(it, owner, node)
     if name == "get_layer":
         return _get_layer(it, owner, arguments)
     if name == "__call__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics import families, iteration, modules, truth
 from optlint.semantics.events import EmptyArgument
+from optlint.semantics.libraries import empty_variables
 from optlint.semantics.values import (
     ABSENT,
     UNKNOWN,
@@ -168,6 +169,8 @@ def empty_argument(it: Interpreter, given: Value) -> EmptyArgument | None:
     if isinstance(given, Choice):
         each = [empty_argument(it, option) for option in given.options if option is not ABSENT]
         return each[0] if each and all(each) else None
+    if empty_variables.is_empty(given):
+        return EmptyArgument("unbuilt", given.cause.made, owner=given.cause.owner or given.cause.cls)
     if isinstance(given, Container):
         return _empty_container(it, given)
     if isinstance(given, DictObj):
