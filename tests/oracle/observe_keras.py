@@ -29,6 +29,7 @@ class KerasObserver:
         self._due: set[int] = set()
         self._depth = 0
         self._steps = 0
+        self._backwards = 0
         self._eager = _eager_scope()
 
     def install(self) -> None:
@@ -42,6 +43,7 @@ class KerasObserver:
             import tensorflow
 
             # Variables made while a tf.function is traced get their values here, just before the first step.
+            _wrap(tensorflow.GradientTape, "gradient", self._around_gradient)
             functions = type(tensorflow.function(lambda: None))
             _wrap(functions, "_initialize_uninitialized_variables", self._around_first_values)
 
@@ -54,6 +56,7 @@ class KerasObserver:
         objects = list(self._objects.values())
         return Observation(
             steps=self._steps,
+            backwards=self._backwards,
             instances=[self._instance(thing, index) for thing in objects],
             tensors=self._fates(variables),
         )
@@ -84,6 +87,11 @@ class KerasObserver:
         self._steps += 1
         self._trained[id(model)] = model
         self._due.update(id(variable) for variable in model.trainable_variables)
+        return result
+
+    def _around_gradient(self, original: Callable[..., Any], tape: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(tape, *args, **kwargs)
+        self._backwards += 1
         return result
 
     def _around_first_values(self, original: Callable[..., Any], function: Any, initializers: Any) -> Any:
