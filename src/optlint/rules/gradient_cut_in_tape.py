@@ -63,7 +63,7 @@ optimizer.apply_gradients(zip(grads, model.trainable_variables))
         "some of what the loss is computed from is not known",
     )
     misses = (
-        "operations inside of a functional model, and those in a loss that is given to `compile`",
+        "operations inside of a functional model",
         "a cut that leaves some of the variables with a gradient",
     )
 
@@ -72,7 +72,25 @@ optimizer.apply_gradients(zip(grads, model.trainable_variables))
         from optlint.semantics.questions.tape_flow import cut_in_tape
 
         for fact in run.ask(cut_in_tape):
-            yield self._finding(fact)
+            yield self._finding(fact) if fact.fitted is None else self._in_fit(run, fact)
+
+    def _in_fit(self, run: Run, fact: CutInTape) -> Finding:
+        """The same in a loss function that is given to `compile`."""
+        name = run.name_of(fact.fitted) if fact.fitted is not None else None
+        model = f"`{name}`" if name else "the model"
+        what = f"`{fact.text}`" if fact.text and fact.text != "the comparison" else "this comparison"
+        message = f"{what} lets no gradient from the loss back to {model}: `fit()` raises `{fact.error}`"
+        if fact.kind == "zero-gradient":
+            message = (
+                f"the gradient of {what} is zero everywhere: `fit()` changes nothing, and nothing is raised"
+            )
+        elif fact.text.startswith(("np.", ".numpy()", "float(")):
+            message = (
+                f"{what} takes no symbolic tensor: `fit()` raises; run eagerly, it lets no gradient through"
+            )
+        advice = "compute the loss from `y_pred` itself, with functions that have a gradient; keep this for `metrics=`"
+        related = (fact.taken.related("the model is fitted with this loss here"),)
+        return self.finding(fact.site, message=message, help=advice, related=related)
 
     def _finding(self, fact: CutInTape) -> Finding:
         variables = f"`{fact.listed}`" if fact.listed else "its variables"

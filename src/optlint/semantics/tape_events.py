@@ -29,6 +29,8 @@ class GradientsTaken(Event):
     entry: int
     #: The text of the variables' list.
     listed: str = ""
+    #: The model that is fitted with a loss of the program's own, which asks for the gradients in no tape of its own.
+    fitted: Instance | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import events, families, keras_events
-from optlint.semantics.libraries import keras_contradictions, keras_optimizers, keras_trainable
+from optlint.semantics.libraries import keras_contradictions, keras_losses, keras_optimizers, keras_trainable
 from optlint.semantics.libraries.keras_trainable import MAX_DEPTH, Flagged, layers_of
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -100,6 +100,7 @@ def compiled(it: Interpreter, owner: Instance, arguments: Arguments, node: cst.C
     )
     it.heap.set(owner.slots, "#fixed", fixed)
     keras_optimizers.compiled(it, owner, arguments, node)
+    keras_losses.compiled(it, owner, arguments)
     for layer, flag in flags.items():
         if flag is False:
             _note(it, layer, "#frozen_in", owner)
@@ -284,6 +285,7 @@ def train(it: Interpreter, owner: Instance, how: str, arguments: Arguments, node
         at_compile = dict(fixed.at_compile) if isinstance(fixed, Fixed) else {}
         keras_contradictions.note(it, owner, how, it.site(node), at_compile)
     if step is None:
+        keras_losses.fitted(it, owner, node)
         record(it, owner, how, node)
     elif how == "train_step":  # asked for by the one of the user's
         record(it, owner, "fit", node)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from optlint.semantics import tapes
 from optlint.semantics.site import Site
 from optlint.semantics.tape_events import GradientsApplied, GradientsTaken
-from optlint.semantics.values import Cut, Flow, Leaf, Value
+from optlint.semantics.values import Cut, Flow, Instance, Leaf, Value
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
@@ -40,7 +40,8 @@ class NothingRecorded:
 class CutInTape:
     """An operation between the variables and the loss through which no gradient goes. ``kind``: as in ``Cut``.
 
-    ``error``: the exception that follows, by its text; ``numbers``: the loss itself is a number or an array of numpy.
+    ``error``: the exception that follows, by its text; ``numbers``: the loss itself is a number or an array of numpy;
+    ``fitted``: it is in the loss of a model that is fitted at ``taken``.
     """
 
     site: Site
@@ -51,13 +52,14 @@ class CutInTape:
     error: str
     leaves: frozenset[Leaf]
     numbers: bool = False
+    fitted: Instance | None = None
 
 
 def not_recorded(run: Run) -> Iterator[NothingRecorded]:
     """Tapes that recorded nothing of the way from the variables to the loss, each place once."""
     seen: set[Site] = set()
     for event, cuts in _empty_handed(run):
-        if any(cut.kind != tapes.UNRECORDED for _, cut in cuts):
+        if event.fitted is not None or any(cut.kind != tapes.UNRECORDED for _, cut in cuts):
             continue
         leaf, cut = cuts[-1]
         site = _outside(cut, event)
@@ -84,7 +86,9 @@ def cut_in_tape(run: Run) -> Iterator[CutInTape]:
         leaves = frozenset(event.wanted)
         refused = _of_numbers(event.target)
         error = refused or ("" if cut.kind == "zero-gradient" else _error(run, event))
-        yield CutInTape(cut.site, event.site, cut.kind, cut.text, event.listed, error, leaves, bool(refused))
+        yield CutInTape(
+            cut.site, event.site, cut.kind, cut.text, event.listed, error, leaves, bool(refused), event.fitted
+        )
 
 
 def _empty_handed(run: Run) -> Iterator[tuple[GradientsTaken, list[tuple[Leaf, Cut]]]]:
@@ -129,6 +133,8 @@ def _of_numbers(target: Value) -> str:
 
 def _error(run: Run, taken: GradientsTaken) -> str:
     """What is raised where gradients that are all None are used; nothing if no optimizer gets them."""
+    if taken.fitted is not None:
+        return "No gradients provided for any variable"
     mine = set(taken.gradients)
     if any(map(tapes.is_clipped, mine)):
         return "Attempt to convert a value (None)"
