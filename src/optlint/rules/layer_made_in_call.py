@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LayerMadeInCall(Rule):
-    """A layer with weights is made in `call`.
+    """A layer with weights is made in `call`, or in the function of a `Lambda`.
 
     Each call then makes new weights, at random. The model does not know of them, so `trainable_variables` does not list
     them and no optimizer trains them.
@@ -72,7 +72,9 @@ class Net(keras.Model):
             yield self._finding(fact, run.interpreter.keras.may_be_3)
 
     def _finding(self, fact: MadeAtEachCall, may_be_3: bool) -> Finding:
-        where = f"`{fact.owner}.{fact.method}`"
+        where = (
+            f"`{fact.owner}.{fact.method}`" if fact.owner != fact.method else "the function of this `Lambda`"
+        )
         if fact.attribute and may_be_3:
             message = (
                 f"`self.{fact.attribute}` is made anew at each call of {where}: its weights are never trained, and "
@@ -84,6 +86,12 @@ class Net(keras.Model):
                 "`fit()` it raises `ValueError: tf.function only supports singleton tf.Variables`"
             )
         name = fact.attribute or "layer"
+        if fact.owner == fact.method:
+            return self.finding(
+                fact.site,
+                message=message,
+                help=f"call the layer itself: `x = {fact.what}(…)(x)`; a `Lambda` is for what has no weights",
+            )
         return self.finding(
             fact.site,
             message=message,

@@ -32,6 +32,7 @@ from optlint.semantics import (
 from optlint.semantics.libraries import (
     autograd_functions,
     data_sources,
+    empty_variables,
     frameworks,
     grad_scalers,
     keras_graph,
@@ -398,6 +399,7 @@ def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:
             gradients.function_given(it, value)
         elif isinstance(value, Function):
             keras_trainable.may_be_called(it, value)
+            empty_variables.perhaps_built(it, [value])
         elif isinstance(value, KerasOptimizer):
             it.heap.set(value.slots, "#escaped", True)
             gradients.function_given(it, value)

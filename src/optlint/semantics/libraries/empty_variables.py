@@ -7,19 +7,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeGuard
 
 import libcst as cst
 
 from optlint.semantics import families
-from optlint.semantics.libraries import keras_trainable
+from optlint.semantics.libraries import keras_trainable, untracked
 from optlint.semantics.libraries.keras_trainable import NoVariables, layers_of
 from optlint.semantics.values import (
+    UNKNOWN,
     Arguments,
     Container,
+    Function,
     Instance,
     Items,
     LibraryClass,
+    Method,
     OneShot,
     Unknown,
     UserClass,
@@ -125,6 +129,19 @@ def will_have_weights(owner: Instance, depth: int = 0) -> bool:
         for layer in layers_of(owner).values
         for option in options(layer)
     )
+
+
+def perhaps_built(it: Interpreter, values: Iterable[Value]) -> None:
+    """Code that is not followed gets layers, or functions that call some: it may build them."""
+    for value in values if it.keras.used else ():
+        if isinstance(value, Method):
+            value = value.function if value.function is not None else value.receiver
+        if isinstance(value, Function):
+            captured = (untracked.outer(value, name) for name in untracked.names_in(value))
+            perhaps_built(it, (part for part in captured if isinstance(part, Instance)))
+        elif keras_trainable.is_layer(value) and isinstance(value, Instance):
+            if value.slots.get("#built") is not True:
+                it.heap.set(value.slots, "#built", UNKNOWN)
 
 
 # -- collections -----------------------------------------------------------------------------------------------------

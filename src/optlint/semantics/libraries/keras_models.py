@@ -157,7 +157,7 @@ def _make_layer(
     layer.slots["#inner"] = Items(_given_layers(last, arguments))
     made_in_call.note_made(it, layer, node)
     if last == "Lambda":
-        untracked.note_lambda(it, arguments, node)
+        untracked.note_lambda(it, layer, arguments, node)
     return layer
 
 

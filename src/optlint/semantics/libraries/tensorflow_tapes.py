@@ -44,6 +44,8 @@ TAPE = "tensorflow.GradientTape"
 _PAUSE = "tensorflow.GradientTape.stop_recording"
 _TAPES = frozenset({TAPE, "tensorflow.compat.v2.GradientTape", "tensorflow.compat.v1.GradientTape"})
 _VARIABLES = frozenset({"tensorflow.Variable", "tensorflow.compat.v2.Variable"})
+#: What these are given they do not call, or that is followed.
+_FOLLOWED = ("tensorflow.keras.", "tensorflow.function", "tensorflow.train.", "tensorflow.GradientTape")
 #: Methods that run a function on each replica: where its arguments stand.
 _REPLICAS = frozenset({"run", "experimental_run_v2", "experimental_run"})
 _ASSIGN = frozenset({"assign", "assign_add", "assign_sub"})
@@ -53,6 +55,8 @@ _SCALING = frozenset({"get_scaled_loss", "scale_loss", "get_unscaled_gradients"}
 
 def call(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value | None:
     """A tape, a variable or an optimizer of TensorFlow 1 is made, or a collection is read; None for all else."""
+    if name.startswith("tensorflow.") and not name.startswith(_FOLLOWED):
+        empty_variables.perhaps_built(it, arguments.all_values())
     if empty_variables.is_old_optimizer(name):
         return External(f"{name}()")
     collected = empty_variables.collection(it, name, node)

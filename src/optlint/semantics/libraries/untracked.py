@@ -14,15 +14,25 @@ import libcst as cst
 
 from optlint.semantics import families
 from optlint.semantics.frame import Frame
-from optlint.semantics.libraries import keras_trainable
+from optlint.semantics.libraries import keras_layers, keras_trainable
 from optlint.semantics.site import Site
-from optlint.semantics.values import Arguments, Function, Instance, Unknown, Value, Variable
-from optlint.semantics.variable_events import UntrackedUsed
+from optlint.semantics.values import (
+    Arguments,
+    External,
+    Function,
+    Instance,
+    LibraryClass,
+    Unknown,
+    Value,
+    Variable,
+)
+from optlint.semantics.variable_events import LayerMadeInCall, UntrackedUsed
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 _PACKAGE = "#package"
+_MADE = re.compile(r"(?<![\w.])((?:\w+\.)*[A-Z]\w*)\([^()]*\)\(")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
@@ -65,21 +75,41 @@ def made_at(value: Value) -> Site | None:
 # -- used ------------------------------------------------------------------------------------------------------------
 
 
-def note_lambda(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> None:
-    """``Lambda(function)``: what the function has from outside."""
+def note_lambda(it: Interpreter, layer: Instance, arguments: Arguments, node: cst.CSTNode) -> None:
+    """``Lambda(function)``: what the function has from outside, and which layers it makes."""
     function = arguments.get(0, "function")
     if not isinstance(function, Function):
         return
     code = function.context.part.code(function.node)
-    own = {parameter.name.value for parameter in function.node.params.params}
-    for name in dict.fromkeys(_NAME.findall(code)):
-        value = _outer(function, name) if name not in own else None
+    for name in names_in(function):
+        value = outer(function, name)
         called = isinstance(value, Instance) and keras_trainable.is_layer(value) and f"{name}(" in code
         if value is not None and (called or package_of(value)):
             _record(it, "lambda", value, name, node)
+    for name in _MADE.findall(code):
+        _note_made(it, layer, function, name, node)
 
 
-def _outer(function: Function, name: str) -> Value | None:
+def _note_made(it: Interpreter, layer: Instance, function: Function, name: str, node: cst.CSTNode) -> None:
+    """``Dense(3)(x)`` in the function of a Lambda layer."""
+    first, *rest = name.split(".")
+    home = outer(function, first)
+    known = keras_layers.layer(".".join([home.name, *rest])) if isinstance(home, External) else None
+    if known is not None and known.has_weights:
+        made = Instance(LibraryClass(f"keras.layers.{known.name}"), it.site(node))
+        made.slots["#weights"] = True
+        unsure = bool(it.conditional)
+        it.record(LayerMadeInCall(it.site(node), unsure, layer, "Lambda", made, function.name, False))
+
+
+def names_in(function: Function) -> list[str]:
+    """The names in a function's code that are none of its parameters."""
+    own = {parameter.name.value for parameter in function.node.params.params}
+    found = dict.fromkeys(_NAME.findall(function.context.part.code(function.node)))
+    return [name for name in found if name not in own]
+
+
+def outer(function: Function, name: str) -> Value | None:
     """What a name stands for outside of a function."""
     found = function.closure.lookup(name) if isinstance(function.closure, Frame) else None
     found = found if found is not None else function.context.namespace.slots.get(name)

@@ -106,6 +106,8 @@ def _code(cls: UserClass) -> str:
 
 def _judged(run: Run, site: Site, event: LayerMadeInCall) -> MadeAtEachCall | None:
     fact = MadeAtEachCall(site, event.layer.cls.name, event.owner.cls.name, event.method, "")
+    if event.method == "Lambda":
+        return fact
     name = _kept_as(run, event)
     again = [
         e for e in rehearsed(run, event.owner, event.method)[1]
