@@ -47,6 +47,10 @@ _OLD_OPTIMIZER = re.compile(r"^tensorflow\.(?:compat\.v1\.)?train\.\w+Optimizer\
 _OPTIMIZER = re.compile(r"\boptimizers?\.(?:\w+\.)*\w+\(\)|" + _OLD_OPTIMIZER.pattern)
 
 
+#: Slot of a list: why it is empty, as it was first noted.
+_TOLD = "#told"
+
+
 class EmptyVariables(NoVariables):
     """A list of no variables, or of what was made for each of none."""
 
@@ -183,7 +187,8 @@ def applied(it: Interpreter, arguments: Arguments, of: str, node: cst.CSTNode) -
     given = [value for value in lists if value is not None]
     empty = [value for value in given if is_empty(value) or _is_plainly_empty(it, value)]
     if given:
-        used(it, (empty or given)[0], "apply", of, node)
+        known = [value for value in empty if is_empty(value)]
+        used(it, (known or empty or given)[0], "apply", of, node)
 
 
 def _written(node: cst.Call, how: str) -> cst.BaseExpression:
@@ -210,6 +215,15 @@ def _cause(it: Interpreter, value: Value, how: str, of: str, node: cst.Call) -> 
         return value.cause
     if not isinstance(value, Container) or not _is_plainly_empty(it, value) or not _is_sure(how, of, node):
         return None
+    told = value.slots.get(_TOLD)
+    if isinstance(told, Emptiness):
+        return told  # one list is one mistake, however often it is used
+    cause = _written_so(it, value, node)
+    it.heap.set(value.slots, _TOLD, cause)
+    return cause
+
+
+def _written_so(it: Interpreter, value: Container, node: cst.Call) -> Emptiness | None:
     made = value.site.node if value.site is not None else None
     if isinstance(made, (cst.ListComp, cst.GeneratorExp)):
         # Without a condition it is one over lists that are empty for a cause of their own.
