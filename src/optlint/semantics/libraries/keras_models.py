@@ -226,9 +226,15 @@ def _given_name(arguments: Arguments) -> Value:
     return arguments.keywords.get("name", UNKNOWN if arguments.open else NONE)
 
 
+def _says_its_input(it: Interpreter, model: Instance, layer: Instance) -> bool:
+    """Whether it is the first layer and, in Keras 2, knows its input without being told."""
+    return layer.cls.name == "Embedding" and not layers_of(model).values and not it.keras.is_likely_3
+
+
 def _append(it: Interpreter, model: Instance, value: Value) -> None:
     """A layer becomes the last one of a sequential model; it is built at once when the shape of inputs is known."""
-    if isinstance(value, Symbolic) or (isinstance(value, Instance) and value.slots.get("#shaped")):
+    shaped = isinstance(value, Instance) and (value.slots.get("#shaped") or _says_its_input(it, model, value))
+    if isinstance(value, Symbolic) or shaped:
         it.heap.set(model.slots, "#shaped", True)
     if isinstance(value, Symbolic):
         return
