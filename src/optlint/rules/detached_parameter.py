@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from optlint.semantics.questions.fruitless import Fruitless
 
 
+_NO_ARRAY = "it raises `RuntimeError: Can't call numpy() on Tensor that requires grad`"
+_NOT_SAVED = "the next layer raises `RuntimeError: Inference tensors cannot be saved for backward`"
+#: What gives numbers of Python: they have no ``backward`` at all.
+_NUMBERS = frozenset({".item()", "float()", "int()", ".tolist()"})
+
+
 class DetachedParameter(Rule):
     """A parameter can get no gradient, because it is detached on every way to the loss.
 
@@ -79,13 +85,18 @@ class Gate(nn.Module):
                 names += f" and {len(cut.names) - 3} more"
             many = len(cut.names) > 1
             names += f" of `{cut.models[0]}`" if len(cut.models) == 1 else ""
+            nothing = f"{'get' if many else 'gets'} no gradient"
+            they = "they" if many else "it"
+            follows = (
+                f"{they} {nothing} and {'keep their initial values' if many else 'keeps its initial value'}"
+            )
+            if cut.text == "`.numpy()`":
+                follows = f"{_NO_ARRAY}; behind a `.detach()` {they} would get none"
+            elif "inference_mode" in cut.text:
+                follows = f"{_NOT_SAVED}, or {they} {nothing}"
             yield self.finding(
                 cut.site,
-                message=(
-                    f"{cut.text} cuts {names} off from the loss: "
-                    f"{'they get' if many else 'it gets'} no gradient and {'keep' if many else 'keeps'} "
-                    f"{'their initial values' if many else 'its initial value'}"
-                ),
+                message=f"{cut.text} cuts {names} off from the loss: {follows}",
                 help=(
                     f"let gradient through where {'they are' if many else 'it is'} meant to train: leave out "
                     f"{cut.text}; or freeze {'them' if many else 'it'} with `requires_grad_(False)` to say so"
@@ -98,12 +109,14 @@ class Gate(nn.Module):
         text = fact.cut.text
         names = ", ".join(f"`{name}`" for name in fact.names[:2])
         names += ", …" if len(fact.names) > 2 else ""
+        raises = "`backward()` raises `RuntimeError: element 0 of tensors does not require grad`"
+        if text in _NUMBERS:
+            raises = "it is a plain number from there on, and `backward()` raises"
+        elif text == ".numpy()":
+            raises = _NO_ARRAY
         return self.finding(
             fact.cut.site,
-            message=(
-                f"`{text}` cuts the loss off from every parameter{f' ({names})' if names else ''}: `backward()` raises "
-                "`RuntimeError: element 0 of tensors does not require grad`"
-            ),
+            message=f"`{text}` cuts the loss off from every parameter{f' ({names})' if names else ''}: {raises}",
             help=f"compute the loss without `{text}`",
             related=(fact.site.related("the backward pass"),),
         )

@@ -88,10 +88,23 @@ for _ in range(10):
 
         for fact in run.ask(fruitless):
             if fact.kind == "no_grad" and fact.cut is not None:
-                yield self._worded(fact.cut.site, fact.cut.text, fact.site)
+                worded = self._made_anew if fact.again and not fact.leaves else self._worded
+                yield worded(fact.cut.site, fact.cut.text, fact.site)
         for cut in run.ask(cut_off):
             if cut.kind == "no_grad" and cut.whole and cut.backward is not None:
                 yield self._worded(cut.site, cut.text.strip("`"), cut.backward)
+
+    def _made_anew(self, site: Site, mode: str, backward: Site) -> Finding:
+        """A weight that is updated by hand, ``w = w - lr * w.grad``, is a new tensor without a gradient."""
+        return self.finding(
+            site,
+            message=(
+                f"what is assigned under `{mode}` is a new tensor, which wants no gradient: in the next round "
+                "`backward()` raises `RuntimeError: element 0 of tensors does not require grad`"
+            ),
+            help="change the tensor in place: `w -= lr * w.grad` in place of `w = w - lr * w.grad`",
+            related=(backward.related("the backward pass"),),
+        )
 
     def _worded(self, site: Site, mode: str, backward: Site) -> Finding:
         if site.text().startswith("@"):

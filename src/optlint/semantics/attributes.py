@@ -433,11 +433,14 @@ def set_requires_grad(it: Interpreter, flags: Sequence[tuple[Leaf, bool | None]]
 
 
 def _set_leaf_attribute(it: Interpreter, owner: Leaf, name: str, value: Value, node: cst.CSTNode) -> None:
+    from optlint.semantics import expressions
+
     if name == "requires_grad":
         known = value.value if isinstance(value, Const) and isinstance(value.value, bool) else None
         set_requires_grad(it, [(owner, known)], node)
     elif name == "data":
         it.record_hand_update(owner, node)
+        expressions.put_into_data(it, owner, value, node)
     elif name == "grad":
         gradients.doubt_leaf(it, owner)
     else:

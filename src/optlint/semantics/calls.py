@@ -526,6 +526,8 @@ def _call_method(it: Interpreter, method: Method, arguments: Arguments, node: cs
     if isinstance(receiver, Scheduler):
         known = schedulers.call_method(it, receiver, method.name, arguments, node)
         return expressions.opaque(it, arguments.all_values()) if known is None else known
+    if method.name == "backward" and isinstance(receiver, (Container, DictObj, Const)):
+        gradients.doubt_all(it)  # that raises: whose gradients were meant is not known
     if isinstance(receiver, (Container, DictObj)):
         tapes.give(it, arguments.all_values())
     if isinstance(receiver, Container):
@@ -683,6 +685,8 @@ def _call_instance_method(
     escape(it, arguments.all_values())
     if name not in _HARMLESS_METHODS:
         escape(it, [owner])
+    if name == "backward":
+        gradients.doubt_all(it)  # a loss class that was called with the data, or an object of another library
     return expressions.opaque(it, [owner, *arguments.all_values()])
 
 

@@ -278,6 +278,17 @@ def detached(it: Interpreter, value: Value, where: Cut) -> Value:
     return replace(result, in_graph=False, origin=origin)
 
 
+def put_into_data(it: Interpreter, leaf: Leaf, value: Value, node: cst.CSTNode) -> None:
+    """``leaf.data = value``: what that was computed from stays behind; whoever uses the leaf is cut off from it."""
+    if not isinstance(value, Flow):
+        return
+    here = Cut("detach", it.site(node), ".data = …", it.steps)
+    cuts = {(source, here) for source in value.deps - {leaf}}
+    cuts |= _NOTHING if leaf.is_parameter else value.cuts
+    if cuts:
+        it.heap.set(leaf.slots, "#cuts", leaf.slots.get("#cuts", _NOTHING) | cuts)
+
+
 def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
     """What code that cannot be seen makes of ``values``: anything that depends on them."""
     leaves: set[Leaf] = set()

@@ -81,12 +81,16 @@ def call_method(
     it: Interpreter, owner: Leaf | Flow, name: str, arguments: Arguments, node: cst.CSTNode
 ) -> Value:
     """``tensor.name(…)``."""
+    from optlint.semantics.libraries import torch_calls
+
     values = [owner, *arguments.all_values()]
     if name == "backward":
         record_backward(it, owner, node, arguments.keywords.get("inputs"))
         return idle.none_of(it.site(node), "backward")
     if name == "requires_grad_":
         return _requires_grad(it, owner, arguments, node)
+    if name == "new_tensor":
+        return torch_calls.rewrapped(it, name, arguments, node)
     if name in tensor_ops.DETACHING_METHODS:
         return _detached(it, owner, name, node)
     if name in tensor_ops.SHAPE_METHODS:

@@ -176,7 +176,7 @@ def _tensor_function(it: Interpreter, name: str, arguments: Arguments, node: cst
     if packed_sequences.makes(name):
         return packed_sequences.pack(it, values)
     if name in tensor_ops.DETACHING_FUNCTIONS or name.endswith(("from_numpy", "Tensor")):
-        return _rewrapped(it, name, arguments, node)
+        return rewrapped(it, name, arguments, node)
     if name in tensor_ops.FRESH_TENSOR_FUNCTIONS:
         return _fresh(it, name, arguments, node)
     if name == "torch.autograd.grad":
@@ -237,8 +237,8 @@ def _leaves_among(values: Sequence[Value]) -> list[Leaf]:
     return [option for value in values for option in options(value) if isinstance(option, Leaf)]
 
 
-def _rewrapped(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
-    """``torch.tensor(x)``, ``Variable(x)``: new tensors that no gradient leaves."""
+def rewrapped(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) -> Value:
+    """``torch.tensor(x)``, ``Variable(x)``, ``y.new_tensor(x)``: new tensors that no gradient leaves."""
     from optlint.semantics.libraries import tensor_calls
 
     data = arguments.get(0, "data") or UNKNOWN

@@ -24,7 +24,8 @@ class Fruitless:
 
     ``kind``: that of the ``cut`` (``detach``, ``no_grad``, ``non-differentiable``); ``raises``: torch finds nothing
     to differentiate, else it is silent; ``leaves`` and ``optimizers``: what would have been trained, which its models
-    call ``names``.
+    call ``names``;
+    ``again``: the same line reached what the number was computed from in an earlier round of its loop.
     """
 
     site: Site
@@ -35,6 +36,7 @@ class Fruitless:
     optimizers: tuple[OptimizerBuilt, ...]
     branches: tuple[object, ...] = ()
     names: tuple[str, ...] = ()
+    again: bool = False
 
 
 def fruitless(run: Run) -> Iterator[Fruitless]:
@@ -100,7 +102,9 @@ def _made(
         # Inside of it another condition may keep the backward pass from running.
         extra = tuple(branch for branch in event.branches if branch not in cut.branches)
     optimizers = tuple(run.holders(set(trained)))
-    return Fruitless(event.site, kind, cut, raises, trained, optimizers, extra, _names(run, trained))
+    before = frozenset().union(*(other.reached for other in run.backwards if other.site == event.site))
+    again = bool(before & leaves)
+    return Fruitless(event.site, kind, cut, raises, trained, optimizers, extra, _names(run, trained), again)
 
 
 def _names(run: Run, leaves: frozenset[Leaf]) -> tuple[str, ...]:

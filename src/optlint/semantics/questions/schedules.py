@@ -180,9 +180,9 @@ def _misstepped(run: Run, event: SchedulerStepped) -> Misused | None:
     if scheduler.name in _COMPOSED:
         return Misused(event.site, "argument", name, detail=scheduler.name, places=places)
     text = argument_text(event.site)
-    measured = isinstance(given[0], (Flow, Leaf)) or (
-        not isinstance(given[0], Const) and _MEASURE.search(text) is not None
-    )
+    computed = isinstance(given[0], Flow) and bool(given[0].deps or given[0].cuts)  # a sum of counts is none
+    measured = computed or isinstance(given[0], Leaf)
+    measured = measured or (not isinstance(given[0], Const) and _MEASURE.search(text) is not None)
     return Misused(event.site, "loss", name, "", f"{scheduler.name}|{text}", places) if measured else None
 
 

@@ -130,6 +130,8 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
         return False  # reached by a backward pass
     if held & frozenset().union(*(fact.leaves for fact in run.ask(rewrapped))):
         return False  # that pass ends at a copy of the loss: that is the mistake
+    if _passes_end_before(run, held):
+        return False
     if id(subject) in run.interpreter.book.handed_out or subject.groups.open:
         return False
     if not held or held & run.touched:
@@ -148,6 +150,12 @@ def _trains_without(run: Run, event: Stepped, again: list[Stepped]) -> bool:
         inside = _parts_of_holders(run, held)
         called = [e for e in called if held & e.inputs and id(e.model) not in inside]
     return any(held & deps(run, e.result) for e in called)
+
+
+def _passes_end_before(run: Run, held: set[Leaf]) -> bool:
+    """Whether a backward pass is cut off from these parameters, and reaches no other: the cut is the mistake."""
+    vain = [event for event in run.backwards if event.known and not event.maybe & run.held]
+    return any(leaf in held for event in vain for leaf, _ in event.cuts)
 
 
 def _parts_of_holders(run: Run, held: set[Leaf]) -> set[int]:
