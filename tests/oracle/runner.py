@@ -7,6 +7,7 @@ forks a child for each, so that the framework is imported once. Started by ``pro
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -157,6 +158,9 @@ def run_forked(oracle: Oracle, entry: Path) -> dict[str, Any]:
 
 def _run_forked(oracle: Oracle, entry: Path, folder: Path) -> dict[str, Any]:
     reader, writer = os.pipe()
+    # What is there already belongs to the frameworks: the child need not look through it for the program's objects,
+    # nor collect it.
+    gc.freeze()
     child = os.fork()
     if child == 0:
         os.close(reader)
