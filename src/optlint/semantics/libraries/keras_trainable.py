@@ -215,7 +215,9 @@ def set_trainable(it: Interpreter, owner: Instance, value: Value, site: Site) ->
         if owner.slots.get("#escaped"):
             release_unknown(it, value)  # code that is not seen may have put it into other models
     before = {layer: layer.slots.get("trainable") for layer in _all_inside(owner, 0)}
-    _set(it, owner, UNKNOWN if flag is None else Const(flag), next(it.moments), site, 0)
+    # Keras compares what is written: 1 is not the True that stands there, and is set everywhere.
+    other = flag is None or (flag and isinstance(value, Const) and value.value is not True)
+    _set(it, owner, UNKNOWN if other else Const(flag), next(it.moments), site, 0)
     now = Const(flag)
     changed = tuple(
         layer

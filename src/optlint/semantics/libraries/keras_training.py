@@ -266,6 +266,9 @@ def record(it: Interpreter, owner: Instance, how: str, node: cst.CSTNode) -> Non
     if compiled_when in ("trainable", None) and not it.keras.is_3:
         # Keras 2 trains what was trainable at compile, Keras 3 what is trainable at the first fit.
         frozen = None
+    fixed = owner.slots.get("#fixed")
+    if isinstance(fixed, Fixed) and not fixed.eager and any(flag is not False for _, flag in fixed.at_fit):
+        frozen = None  # what trains was settled when it was first trained since compile
     it.record(events.KerasTrained(it.site(node), bool(it.conditional), owner, how, frozen))
 
 
