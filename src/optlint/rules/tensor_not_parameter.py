@@ -65,14 +65,20 @@ class Scale(nn.Module):
         from optlint.semantics.questions.raw_tensors import unregistered_tensors
 
         for tensor in run.ask(unregistered_tensors):
-            parameter = repairs.torch_name(tensor.site, "Parameter")
+            parameter = None if tensor.inside else repairs.torch_name(tensor.site, "Parameter")
+            name = f"`{tensor.owner}.{tensor.name}`"
             yield self.finding(
                 tensor.site,
                 message=(
-                    f"`{tensor.owner}.{tensor.name}` is a plain tensor, not an `nn.Parameter`: `parameters()` does "
-                    "not list it, so no optimizer ever changes it"
+                    f"{name} holds plain tensors, not `nn.Parameter`s: `parameters()` does not list them, so no "
+                    "optimizer ever changes them"
+                    if tensor.inside
+                    else f"{name} is a plain tensor, not an `nn.Parameter`: `parameters()` does not list it, so no "
+                    "optimizer ever changes it"
                 ),
-                help=f"register it: `self.{tensor.name} = nn.Parameter(…)` (or `register_buffer` if it must not train)",
+                help="keep each as an `nn.Parameter`, and all in an `nn.ParameterList` or `nn.ParameterDict`"
+                if tensor.inside
+                else f"register it: `self.{tensor.name} = nn.Parameter(…)` (or `register_buffer` if it must not train)",
                 fix=(parameter and repairs.value_wrapped(tensor.site, parameter, Safety.SAFE)) or None,
                 related=tuple(
                     site.related("this optimizer does not hold it") for site in tensor.optimizers[:1]

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UnregisteredTensor:
-    """A leaf tensor that wants a gradient, kept on a module without being a Parameter."""
+    """A leaf tensor that wants a gradient, kept on a module without being a Parameter; ``inside``: of a list or dict."""
 
     site: Site
     owner: str
     name: str
     optimizers: tuple[Site, ...]
+    inside: bool
 
 
 def unregistered_tensors(run: Run) -> Iterator[UnregisteredTensor]:
@@ -42,7 +43,9 @@ def unregistered_tensors(run: Run) -> Iterator[UnregisteredTensor]:
                 if site is not None and site not in seen and _is_weight(run, model, name, leaf):
                     seen.add(site)
                     owner = run.class_name(model)
-                    yield UnregisteredTensor(site, owner, name, tuple(b.site for b in run.optimizers))
+                    holders = tuple(built.site for built in run.optimizers)
+                    inside = not all(isinstance(option, Leaf) for option in options(value))
+                    yield UnregisteredTensor(site, owner, name, holders, inside)
                     break
 
 
