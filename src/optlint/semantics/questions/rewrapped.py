@@ -129,8 +129,10 @@ def _untrained(run: Run, stuck: set[Leaf]) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def _lost(site: Site, cuts: frozenset[tuple[Leaf, Cut]]) -> Cut | None:
-    """Where the gradient was cut off before the number was copied, in another statement."""
+    """Where all of the gradient was cut off before the number was copied, in another statement."""
     earlier = [cut for _, cut in cuts if cut.site.statement is not site.statement]
+    if len(earlier) < len(cuts):
+        return None
     return max(earlier, key=lambda cut: (cut.order, cut.site.path, cut.site.span()), default=None)
 
 
