@@ -14,6 +14,7 @@ import pytest
 from optlint import settings
 from optlint.cli import command
 from optlint.rules import all_rules
+from scripts import picture
 from scripts.console_blocks import ROOT, documents, rerun
 
 CONFIGURATION = ROOT / "docs" / "configuration.md"
@@ -33,6 +34,11 @@ def text_of(page: Path) -> str:
 def test_commands_print_what_the_page_shows(page: Path) -> None:
     text = text_of(page)
     assert rerun(text) == text, "run `python scripts/console_blocks.py` and look at what it changed"
+
+
+def test_the_picture_shows_what_a_terminal_shows() -> None:
+    assert text_of(picture.PICTURE) == picture.drawn(), "run `python scripts/picture.py` and look at it"
+    assert "url(http" not in text_of(picture.PICTURE)
 
 
 @each_page
