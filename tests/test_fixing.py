@@ -230,3 +230,46 @@ def test_edits_at_any_place(text: str, data: st.DataObject) -> None:
     assert new.replace("!", "") == text
     shown = new.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert shown[number - 1][column - 1] == "!"
+
+
+class TestMoves:
+    BODY = (
+        "optimizer = optim.SGD(net.parameters(), lr=0.1)\nfor _ in range(3):\n"
+        "    net(torch.randn(2, 4)).sum().backward()\n"
+    )
+    BEFORE = BODY + "    optimizer.zero_grad()  # größer\n    optimizer.step()"
+    AFTER = BODY + "    optimizer.step()\n    optimizer.zero_grad()  # größer"
+
+    @pytest.mark.parametrize("end", ["", "\n", "\n\nprint(net)\n"])
+    @pytest.mark.parametrize("newline", ["\n", "\r\n"])
+    def test_a_line_goes_behind_another(self, project: Path, end: str, newline: str) -> None:
+        (project / "a.py").write_bytes((HEAD + self.BEFORE + end).replace("\n", newline).encode())
+        assert optlint("a.py", "--fix", "--unsafe-fixes").exit_code == 0
+        assert (project / "a.py").read_bytes() == (HEAD + self.AFTER + end).replace("\n", newline).encode()
+
+    def test_at_the_end_of_a_cell(self, project: Path) -> None:
+        (project / "a.ipynb").write_bytes(notebook(HEAD, self.BEFORE))
+        assert optlint("a.ipynb", "--fix", "--unsafe-fixes").exit_code == 0
+        assert (project / "a.ipynb").read_bytes() == notebook(HEAD, self.AFTER)
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            "    optimizer.zero_grad(); optimizer.step()",
+            "    optimizer.zero_grad(); print(1)\n    optimizer.step()",
+            "    optimizer.zero_grad()\n    if True:\n        optimizer.step()",
+        ],
+    )
+    def test_lines_that_are_shared_or_apart_stay(self, project: Path, lines: str) -> None:
+        (project / "a.py").write_text(HEAD + self.BODY + lines + "\n")
+        assert optlint("a.py", "--fix", "--unsafe-fixes").exit_code == 1
+        assert (project / "a.py").read_text() == HEAD + self.BODY + lines + "\n"
+
+
+@pytest.mark.parametrize("nothing", ["[]", "params=[]", "list()"])
+def test_the_only_model_takes_the_place_of_nothing(project: Path, nothing: str) -> None:
+    (project / "a.py").write_text(f"{HEAD}optimizer = optim.SGD({nothing}, lr=0.1)\n")
+    assert optlint("a.py", "--fix").exit_code == 1
+    assert optlint("a.py", "--fix", "--unsafe-fixes").exit_code == 0
+    word = "params=" if "params" in nothing else ""
+    assert (project / "a.py").read_text() == f"{HEAD}optimizer = optim.SGD({word}net.parameters(), lr=0.1)\n"

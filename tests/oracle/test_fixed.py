@@ -19,8 +19,10 @@ from tests.oracle.proof import PACKAGES, Runners
 
 #: Rules with a fix that ``--fix --unsafe-fixes`` makes.
 FIXABLE = (
+    "empty-parameter-list",
     "exhausted-parameter-iterator",
     "freeze-without-effect",
+    "gradients-cleared-before-step",
     "method-not-called",
     "missing-super-init",
     "tensor-not-parameter",

@@ -58,13 +58,17 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
             yield self._finding(run, built)
 
     def _finding(self, run: Run, built: OptimizerBuilt) -> Finding:
+        from optlint.semantics import repairs
+
         assert built.empty is not None
         name = built.optimizer.cls_name
+        model = run.only_model_name()
         return self.finding(
             built.site,
             message=_effect(name, built),
             help=_help(run, name) if built.empty.form != "unbuilt" else _BUILD_IT,
             related=_where(built),
+            fix=None if model is None else repairs.nothing_replaced(built.site, f"{model}.parameters()"),
         )
 
 

@@ -57,6 +57,7 @@ for x in torch.randn(10, 8, 4):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield one finding for each call that throws gradients away before a step."""
+        from optlint.semantics import repairs
         from optlint.semantics.questions.accumulating import cleared_micro_batches
         from optlint.semantics.questions.clearing import cleared_too_early
 
@@ -75,4 +76,5 @@ for x in torch.randn(10, 8, 4):
                 "no step ever sees one, and nothing trains",
                 help=f"clear them before the backward pass, or after `{fact.optimizer}.step()`",
                 related=(fact.step.related("this step has no gradient to use"),),
+                fix=repairs.moved_behind(fact.site, fact.step),
             )

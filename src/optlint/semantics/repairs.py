@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from optlint.finding import Edit, Fix, Safety, Span
+from optlint.source import split_lines
 
 if TYPE_CHECKING:
     from optlint.semantics.site import Site
+
+
+#: Ways to write an empty list of parameters, less the tuple, whose parentheses libcst counts to what is around it.
+_NOTHING = ("[]", "list()", "tuple()", "{}", "set()")
 
 
 def called(site: Site, safety: Safety = Safety.SAFE) -> Fix:
@@ -52,6 +57,36 @@ def assignment_replaced(site: Site, content: str, message: str) -> Fix | None:
     return Fix(Safety.UNSAFE, message, (Edit(site.part.span(small), content),))
 
 
+def nothing_replaced(site: Site, content: str) -> Fix | None:
+    """``content`` in the place of an empty list that is written out as the first argument of a call, or as ``params``."""
+    if not isinstance(site.node, cst.Call):
+        return None
+    given = [arg for arg in site.node.args if arg.keyword is None or arg.keyword.value == "params"][:1]
+    if not given or given[0].star or site.part.code(given[0].value).replace(" ", "") not in _NOTHING:
+        return None
+    edit = Edit(site.part.span(given[0].value), content)
+    return Fix(Safety.UNSAFE, f"Give it `{content}`", (edit,))
+
+
+def moved_behind(site: Site, other: Site) -> Fix | None:
+    """The line of ``site`` behind that of ``other``, which stands further down in the same block."""
+    block = next(
+        (found for found in _blocks(site) if site.statement in found and other.statement in found), None
+    )
+    if block is None or block.index(site.statement) > block.index(other.statement):
+        return None
+    here, there = site.part.span(site.statement), site.part.span(other.statement)
+    if here.line != here.end_line:
+        return None
+    lines = split_lines(site.part.module.text)
+    text, end = lines[here.line - 1], len(lines[there.end_line - 1]) + 1
+    edits = (
+        Edit(Span(here.line, 1, here.line + 1, 1), ""),
+        _insert(Span(there.end_line, end, there.end_line, end), f"\n{text}"),
+    )
+    return Fix(Safety.UNSAFE, "Move the line", edits)
+
+
 def constructor_called(site: Site, owner: str) -> Fix | None:
     """``super().__init__()`` as the first statement of the constructor of the class ``owner`` around ``site``."""
     init = next((found for found in _constructors(site, owner)), None)
@@ -82,6 +117,24 @@ def torch_name(site: Site, name: str) -> str | None:
             if isinstance(node, ast.ImportFrom) and node.module == "torch.nn" and alias.name == name:
                 return bound
     return None
+
+
+def _blocks(site: Site) -> Iterator[list[cst.CSTNode]]:
+    """The statements of each block in the part of the file around ``site``; those that share a line are left out."""
+    found = [_alone(site.part.statements())]
+
+    class Search(cst.CSTVisitor):
+        def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:  # noqa: N802
+            found.append(_alone(node.body))
+
+    for statement in site.part.statements():
+        statement.visit(Search())
+    yield from found
+
+
+def _alone(statements: Iterable[cst.CSTNode]) -> list[cst.CSTNode]:
+    lines = [line for line in statements if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1]
+    return [line.body[0] for line in lines]
 
 
 def _imports(site: Site) -> Iterator[ast.Import | ast.ImportFrom]:
