@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -146,7 +147,9 @@ def test_full_on_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_full_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    snapshot.check("full-colour.txt", shown(REPORT).replace("\x1b", "ESC"))
+    text = re.sub(r"(?<=\x1b]8;)id=\d+", "id", shown(REPORT))
+    assert "\x1b]8;id;https://" in text, "the code is a link"
+    snapshot.check("full-colour.txt", text.replace("\x1b", "ESC"))
 
 
 def test_concise() -> None:
