@@ -170,7 +170,16 @@ class TestSuppressions:
             ("# optlint: ignore[OPT101]\nx = 1\n", "x = 1\n"),
             ("x = 1  # why  # noqa: OPT101", "x = 1  # why"),
             ("x = 1  # noqa: OPT101 because of this\n", "x = 1  # noqa: OPT101 because of this\n"),
-            ("x = 1  # noqa: OPT101,F401\n", "x = 1  # noqa: OPT101,F401\n"),
+            ("x = 1  # noqa: OPT101,F401\n", "x = 1  # noqa: F401\n"),
+            ("x = 1  # noqa: F401, OPT101  why\n", "x = 1  # noqa: F401  why\n"),
+            (
+                "from torch import optim\no = optim.SGD([])  # optlint: ignore[OPT102, OPT101] why\n",
+                "from torch import optim\no = optim.SGD([])  # optlint: ignore[OPT101] why\n",
+            ),
+            (
+                "from torch import optim\no = optim.SGD([])  # optlint: ignore[OPT101,OPT102, OPT103]\n",
+                "from torch import optim\no = optim.SGD([])  # optlint: ignore[OPT101]\n",
+            ),
         ],
     )
     def test_unused_ones_go_unless_something_else_would(self, project: Path, before: str, after: str) -> None:

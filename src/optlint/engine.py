@@ -182,7 +182,7 @@ class _Merger:
                 finding = housekeeping_finding(UnusedSuppression, outcome.path, suppression.span, message)
                 if not outcome.suppressions.covers_itself(finding, suppression):
                     text = self._store.read(outcome.path) or ""
-                    fix = suppressions.removal(suppression, outcome.suppressions, text, message)
+                    fix = suppressions.removal(suppression, text, message)
                     yield replace(finding, help="remove it", fix=fix)
 
     def _failures(self, outcome: Outcome) -> Iterator[Note]:

@@ -70,10 +70,6 @@ class Suppressions:
                         suppressed = True
         return suppressed
 
-    def was_used(self, suppression: Suppression, code: str) -> bool:
-        """Whether this part of a directive has covered a finding."""
-        return (suppression, code) in self._used
-
     def unused(self, ran: Collection[str], rules: Sequence[type[Rule]]) -> Iterator[tuple[Suppression, str]]:
         """Directives with a part that covered nothing, each with what to say of it.
 
@@ -115,20 +111,19 @@ class Suppressions:
         return f"unused suppression: optlint finds no {' and no '.join(unused)} here"
 
 
-def removal(suppression: Suppression, found: Suppressions, text: str, message: str) -> Fix | None:
-    """The edit that takes a directive away which covers nothing; ``None`` where words follow it or a code counts.
+def removal(suppression: Suppression, text: str, message: str) -> Fix | None:
+    """The edit that takes a directive away which covers nothing, or those codes of it that cover nothing; ``None`` where
+    words follow the whole of it.
 
-    ``text`` is the program that ``found`` are the directives of; ``message`` is what is said of the directive.
+    ``text`` is the program that it stands in; ``message`` is what is said of it.
     """
-    if suppression.codes is not None and any(found.was_used(suppression, code) for code in suppression.codes):
-        return None
-    if suppression.codes is not None and not all(
-        f"'{c}'" in message or f" {c} " in message for c in suppression.codes
-    ):
-        return None
     span = suppression.span
     lines = split_lines(text)
     line = lines[span.line - 1] if span.line <= len(lines) else ""
+    codes = suppression.codes or ()
+    idle = [code for code in codes if f"'{code}'" in message or f" {code} " in message]
+    if len(idle) < len(codes):
+        return _without_codes(line, span, idle)
     before, after = line[: span.column - 1], line[span.end_column - 1 :]
     if after.strip():
         return None
@@ -139,6 +134,17 @@ def removal(suppression: Suppression, found: Suppressions, text: str, message: s
     else:
         edit = Edit(Span(span.line, 1, span.line, len(line) + 1), "")
     return Fix(Safety.SAFE, "Remove the suppression", (edit,))
+
+
+def _without_codes(line: str, span: Span, codes: Sequence[str]) -> Fix | None:
+    """The directive without some of its codes."""
+    before = after = line[span.column - 1 : span.end_column - 1]
+    for code in codes:
+        name = re.escape(code)
+        after = re.sub(rf"(?<![\w-]){name}\s*,\s*|\s*,\s*{name}(?![\w-])", "", after, count=1)
+    if after == before:
+        return None
+    return Fix(Safety.SAFE, f"Remove {' and '.join(codes)} from the suppression", (Edit(span, after),))
 
 
 def may_suppress(data: bytes) -> bool:
