@@ -43,6 +43,10 @@ def optlint(*arguments: str, stdin: bytes | None = None) -> Result:
         ("o = optim.SGD(\\\n    [])", "o = optim.SGD(\\\n    [])  # optlint: ignore[OPT101] old"),
         ('o = f"""{optim.SGD([])}\n"""', 'o = f"""{optim.SGD([])}\n"""  # optlint: ignore[OPT101] old'),
         (
+            's = "# optlint: ignore[A]"; o = optim.SGD([])',
+            's = "# optlint: ignore[A]"; o = optim.SGD([])  # optlint: ignore[OPT101] old',
+        ),
+        (
             "o = [optim.SGD([]), optim.Adam([])]",
             "o = [optim.SGD([]), optim.Adam([])]  # optlint: ignore[OPT101] old",
         ),

@@ -5,22 +5,20 @@ The command line (``--add-ignore``) and the editor server call it. Must not know
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import tokenize
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from optlint import suppressions
 from optlint.finding import Edit, Finding, Fix, Safety, Span
 from optlint.fixing import EditError, edited
-from optlint.source import SourceError, SourceStore, normalise_newlines, split_lines
+from optlint.source import SourceError, SourceStore, split_lines
 
 if TYPE_CHECKING:
     from optlint.engine import Report
 
-_OWN = re.compile(r"#\s*optlint\s*:\s*ignore\s*\[(?P<codes>[^\]]*)\]", re.IGNORECASE)
 _NEVER = ("OPT901", "OPT902", "OPT999")
 """What no comment should hide: a broken file, a comment without effect, a fault in optlint."""
 
@@ -79,67 +77,66 @@ def _edits(
     """The edits that suppress ``findings`` of one file, a comment a line, and the findings without a place."""
     codes: dict[tuple[int | None, int], list[str]] = {}
     hopeless: list[Finding] = []
-    ends: dict[int | None, Mapping[int, int]] = {}
+    texts: dict[int | None, _Text] = {}
     for finding in findings:
         cell = finding.cell
-        if cell not in ends:
-            ends[cell] = line_ends(store.shown(path, cell) or "")
-        line = _line_for(finding, ends[cell])
+        if cell not in texts:
+            texts[cell] = _Text(store.shown(path, cell) or "")
+        line = texts[cell].line_for(finding)
         if line is None:
             hopeless.append(finding)
         elif finding.code not in codes.setdefault((cell, line), []):
             codes[cell, line].append(finding.code)
-    edits = []
-    for (cell, line), of_line in codes.items():
-        text = split_lines(store.shown(path, cell) or "")[line - 1]
-        edits.append(_comment(text, line, of_line, reason, cell))
+    edits = [texts[cell].comment(line, of_line, reason, cell) for (cell, line), of_line in codes.items()]
     return edits, hopeless
 
 
 def fix_for(finding: Finding, text: str) -> Fix | None:
     """The edit that suppresses one finding in ``text``, that of its file or cell; ``None`` where no line can hold it."""
-    line = _line_for(finding, line_ends(text)) if finding.code not in _NEVER else None
+    its_text = _Text(text)
+    line = its_text.line_for(finding) if finding.code not in _NEVER else None
     if line is None:
         return None
-    edit = _comment(split_lines(text)[line - 1], line, [finding.code], "", finding.cell)
+    edit = its_text.comment(line, [finding.code], "", finding.cell)
     return Fix(Safety.DISPLAY, f"Suppress {finding.code} on this line", (edit,))
 
 
-def _line_for(finding: Finding, ends: Mapping[int, int]) -> int | None:
-    """The finding's own line, the first of its statement, or the last that is joined with it by a backslash or a string:
-    whichever can end in a comment.
-    """
-    own = finding.span.line
-    if finding.statement_line in ends and own not in ends:
-        return finding.statement_line
-    return min((line for line in ends if line >= own), default=None)
+class _Text:
+    """The lines of a file or cell, those of them that can end in a comment, and the directives that they have."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = split_lines(text)
+        self._ends = line_ends(text)
+        self._directives = suppressions.find(text).by_line
+
+    def line_for(self, finding: Finding) -> int | None:
+        """The finding's own line, the first of its statement, or the last that is joined with it by a backslash or a
+        string: whichever can end in a comment.
+        """
+        own = finding.span.line
+        if finding.statement_line in self._ends and own not in self._ends:
+            return finding.statement_line
+        return min((line for line in self._ends if line >= own), default=None)
+
+    def comment(self, line: int, codes: Iterable[str], reason: str, cell: int | None) -> Edit:
+        """The edit that adds ``codes`` to a line: into the directive that it has, or as a new comment at its end."""
+        for directive in self._directives.get(line, ()):
+            if directive.own and directive.codes is not None:
+                more = "".join(f", {code}" for code in codes if code not in directive.codes)
+                column = directive.span.end_column - 1  # before the bracket that closes it
+                return Edit(Span(line, column, line, column), more, cell)
+        text = self._lines[line - 1]
+        content = " ".join(filter(None, (f"  # optlint: ignore[{', '.join(codes)}]", reason)))
+        return Edit(Span(line, len(text.rstrip()) + 1, line, len(text) + 1), content, cell)
 
 
-def line_ends(text: str) -> dict[int, int]:
-    """The lines after which a comment may stand, each with its length: not those that a string or a backslash goes on
-    from.
-    """
-    lines = split_lines(text)
-    found: dict[int, int] = {}
+def line_ends(text: str) -> set[int]:
+    """The lines after which a comment may stand: not those that a string or a backslash goes on from."""
+    found: set[int] = set()
     try:
-        for token in tokenize.generate_tokens(io.StringIO(normalise_newlines(text)).readline):
+        for token in suppressions.tokens(text):
             if token.type in (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT):
-                found[token.start[0]] = len(lines[token.start[0] - 1])
-    except (tokenize.TokenError, SyntaxError, IndexError):
+                found.add(token.start[0])
+    except (tokenize.TokenError, SyntaxError):
         return found
     return found
-
-
-def _comment(text: str, line: int, codes: Iterable[str], reason: str, cell: int | None) -> Edit:
-    """The edit that adds ``codes`` to a line: into the directive that it has, or as a new comment at its end."""
-    match = _OWN.search(text)
-    if match is not None and match["codes"].strip():
-        known = {code.strip() for code in match["codes"].split(",")}
-        more = "".join(f", {code}" for code in codes if code not in known)
-        column = match.end("codes") + 1
-        return Edit(Span(line, column, line, column), more, cell)
-    kept = text.rstrip()
-    content = f"  # optlint: ignore[{', '.join(codes)}]"
-    return Edit(
-        Span(line, len(kept) + 1, line, len(text) + 1), f"{content} {reason}" if reason else content, cell
-    )

@@ -195,7 +195,7 @@ def _comments(text: str) -> Iterator[tuple[int, int, str, bool, int]]:
     """
     reached = ended = 0
     try:
-        for token in _tokens(text):
+        for token in tokens(text):
             if token.type == tokenize.COMMENT:
                 reached = token.start[0]
                 yield token.start[0], token.start[1] + 1, token.string, True, min(ended + 1, reached)
@@ -208,7 +208,8 @@ def _comments(text: str) -> Iterator[tuple[int, int, str, bool, int]]:
                 yield number, start + 1, line[start:], False, number
 
 
-def _tokens(text: str) -> Iterable[tokenize.TokenInfo]:
+def tokens(text: str) -> Iterable[tokenize.TokenInfo]:
+    """The tokens of ``text``. Raises what ``tokenize`` raises for text that is no Python."""
     # A carriage return alone ends a line for Python but not for tokenize.
     return tokenize.generate_tokens(io.StringIO(normalise_newlines(text)).readline)
 
@@ -221,7 +222,7 @@ def skips_file(text: str) -> bool:
     if not _SKIP_FILE.search(text):
         return False
     try:
-        return _skip_comment_at_top(_tokens(text))
+        return _skip_comment_at_top(tokens(text))
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError, MemoryError):
         return _skip_line_at_top(split_lines(text))
 

@@ -86,10 +86,6 @@ class Snapshot:
         known = self.uris.get((path, cell))
         return known or uris.from_fs_path(path) or path
 
-    def place(self, uri: str) -> tuple[str, int | None] | None:
-        """The path and cell of an open document."""
-        return next((place for place, known in self.uris.items() if unquote(known) == unquote(uri)), None)
-
 
 @dataclass(frozen=True)
 class Checked:

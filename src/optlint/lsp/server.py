@@ -201,11 +201,10 @@ def _answer_questions(server: Server) -> None:
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)
     async def actions(parameters: types.CodeActionParams) -> Sequence[types.CodeAction]:
         await server.settled()
-        uri = parameters.text_document.uri
-        shown = server.shown.get(uri, [])
+        shown = server.shown.get(parameters.text_document.uri, [])
         if server.translator is None:
             return []
-        return list(server.translator.actions(uri, shown, parameters.range, parameters.context.only))
+        return list(server.translator.actions(shown, parameters.range, parameters.context.only))
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def hover(parameters: types.HoverParams) -> types.Hover | None:

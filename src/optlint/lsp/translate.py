@@ -18,6 +18,7 @@ from optlint.fixing import without_overlap
 from optlint.lsp.documents import Checked
 from optlint.rulepages import page
 from optlint.rules import all_rules
+from optlint.rules.base import page_url
 from optlint.source import split_lines
 
 SOURCE = "optlint"
@@ -56,7 +57,7 @@ class Translator:
         return found
 
     def actions(
-        self, uri: str, shown: Sequence[Shown], wanted: types.Range, only: Sequence[str] | None
+        self, shown: Sequence[Shown], wanted: types.Range, only: Sequence[str] | None
     ) -> Iterator[types.CodeAction]:
         """What can be done about the findings of one document that touch a range."""
         if _asked(types.CodeActionKind.QuickFix, only):
@@ -113,13 +114,12 @@ class Translator:
 
     def _diagnostic(self, finding: Finding, path: str) -> types.Diagnostic:
         advice = f"\n{finding.help}" if finding.help else ""
-        address = next((rule.url() for rule in all_rules() if rule.code == finding.code), None)
         return types.Diagnostic(
             self._range(path, finding.cell, finding.span),
             message=finding.message + advice,
             severity=_SEVERITIES[finding.severity],
             code=finding.code,
-            code_description=types.CodeDescription(address) if address else None,
+            code_description=types.CodeDescription(page_url(finding.name)),
             source=SOURCE,
             related_information=[
                 types.DiagnosticRelatedInformation(

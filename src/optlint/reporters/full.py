@@ -15,7 +15,7 @@ from rich.text import Text
 from optlint.finding import Finding, Related, Severity
 from optlint.reporters import Style, one_line, place_of, statistics, summary, visible
 from optlint.reporters.frames import FrameLine, Kind, frame
-from optlint.rules.base import DOCS_URL
+from optlint.rules.base import page_url
 from optlint.source import split_lines
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Printer:
 
     def _header(self, finding: Finding) -> None:
         # The code leads to the rule's page, in terminals that know links.
-        code = f"{_COLOURS[finding.severity]} link {DOCS_URL}{finding.name}/"
+        code = f"{_COLOURS[finding.severity]} link {page_url(finding.name)}"
         header = Text.assemble((f"{place_of(finding)}:", "bold"), " ", (finding.code, code))
         header.append(f"[{finding.name}]")
         for number, line in enumerate(self._wrapped(one_line(finding.message), len(header.plain) + 1, 4)):

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from optlint.finding import Edit, Finding, Fix, Note, Related, Safety, Span
-from optlint.rules.base import DOCS_URL
+from optlint.rules.base import page_url
 
 if TYPE_CHECKING:
     from optlint.engine import Report
@@ -38,7 +38,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity.value,
         "message": finding.message,
         "help": finding.help,
-        "url": f"{DOCS_URL}{finding.name}/",
+        "url": page_url(finding.name),
         "confidence": finding.confidence.value,
         "path": finding.path,
         "cell": finding.cell,

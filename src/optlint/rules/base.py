@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 DOCS_URL = "https://optlint.dev/rules/"
 
 
+def page_url(name: str) -> str:
+    """Where the page of the rule called ``name`` is."""
+    return f"{DOCS_URL}{name}/"
+
+
 class Rule:
     """One kind of mistake. Subclasses fill in the class attributes and ``check``.
 
@@ -57,7 +62,7 @@ class Rule:
     @classmethod
     def url(cls) -> str:
         """Where the rule's page is."""
-        return f"{DOCS_URL}{cls.name}/"
+        return page_url(cls.name)
 
     def finding(
         self,

@@ -66,7 +66,7 @@ optimizer = optim.Adam(model.parameters(), lr=1e-3)
         return self.finding(
             built.site,
             message=_effect(name, built),
-            help=_help(run, name) if built.empty.form != "unbuilt" else _BUILD_IT,
+            help=_help(model, name) if built.empty.form != "unbuilt" else _BUILD_IT,
             related=_where(built),
             fix=None if model is None else repairs.nothing_replaced(built.site, f"{model}.parameters()"),
         )
@@ -109,8 +109,5 @@ def _where(built: OptimizerBuilt) -> tuple[Related, ...]:
     return (made.related(text),)
 
 
-def _help(run: Run, name: str) -> str:
-    model = run.only_model_name()
-    if model is None:
-        return f"give it what it has to train: `{name}(model.parameters(), …)`"
-    return f"give it what it has to train: `{name}({model}.parameters(), …)`"
+def _help(model: str | None, name: str) -> str:
+    return f"give it what it has to train: `{name}({model or 'model'}.parameters(), …)`"
