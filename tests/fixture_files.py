@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,16 @@ class Fixture:
     def files(self) -> list[Path]:
         """Every Python file of the fixture, sorted."""
         return [self.path] if self.path.is_file() else sorted(self.path.rglob("*.py"))
+
+    def copied(self, folder: Path) -> Path:
+        """A copy of the program as a project of its own: the new folder ``project`` in ``folder``."""
+        project = folder / "project"
+        if self.path.is_dir():
+            shutil.copytree(self.path, project, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            project.mkdir()
+            shutil.copy(self.path, project)
+        return project
 
     def header(self) -> Header:
         """The header of the entry. Raises FixtureError."""

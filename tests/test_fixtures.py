@@ -5,7 +5,6 @@ A fixture is copied to a folder of its own first: its neighbours are no part of 
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -24,12 +23,7 @@ HOUSEKEEPING = "OPT9"
 
 @pytest.mark.parametrize("fixture", all_fixtures(), ids=lambda fixture: fixture.name)
 def test_findings_are_what_the_marks_say(fixture: Fixture, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    if fixture.path.is_dir():
-        shutil.copytree(fixture.path, project, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        project.mkdir()
-        shutil.copy(fixture.path, project)
+    project = fixture.copied(tmp_path)
     assert differences(fixture.marks(), lint(project)) == []
 
 

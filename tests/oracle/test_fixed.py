@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from pathlib import Path
 
 import pytest
@@ -41,12 +40,7 @@ def bad_fixtures() -> list[Fixture]:
 
 def repaired(fixture: Fixture, folder: Path) -> Fixture | None:
     """A copy of the fixture with all fixes made; ``None`` when not every finding in it has one."""
-    project = folder / "project"
-    if fixture.path.is_dir():
-        shutil.copytree(fixture.path, project, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        project.mkdir()
-        shutil.copy(fixture.path, project)
+    project = fixture.copied(folder)
     root = str(project.resolve())
     files = sorted(str(path) for path in Path(root).rglob("*.py"))
     settings = Configuration(isolated=True, cwd=root)
