@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from optlint.deferred import dataclass
 from optlint.fingerprints import Texts, line_texts
 from optlint.rules.housekeeping import RuleFailed
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from optlint import suppressions
+from optlint.deferred import dataclass
 from optlint.finding import Finding, Note, Span
 from optlint.rules import all_rules
 from optlint.rules.housekeeping import HOUSEKEEPING, InvalidSyntax, RuleFailed, housekeeping_finding

@@ -9,11 +9,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from optlint.deferred import dataclass
 from optlint.options import USAGE_FAULT, Options, RunError, complain
 from optlint.reporters import Style, counted, summary, write
 from optlint.source import SourceStore, UnreadableError, read_bytes

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optlint import suppressions
 from optlint.checker import Outcome, may_matter, rules_of
+from optlint.deferred import dataclass
 from optlint.discovery import Excluder
 from optlint.finding import Edit, Finding, Fix, Note, Related, Span
 from optlint.fingerprints import fingerprints

@@ -6,7 +6,9 @@ Rules build these, suppressions and reporters read them. Nothing in here knows a
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from optlint.deferred import dataclass
 
 
 class Severity(enum.Enum):

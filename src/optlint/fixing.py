@@ -11,9 +11,10 @@ import os
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.finding import Edit, Finding, Fix, Safety
 from optlint.source import NOTEBOOK_SUFFIX, SourceError, SourceStore, decode
 from optlint.validity import Verdict, check

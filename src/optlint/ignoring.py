@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import tokenize
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from optlint import suppressions
+from optlint.deferred import dataclass
 from optlint.finding import Edit, Finding, Fix, Safety, Span
 from optlint.fixing import EditError, edited
 from optlint.source import SourceError, SourceStore, split_lines

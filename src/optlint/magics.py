@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from optlint.deferred import dataclass
 
 #: Magics whose cell, or the rest of whose line, is Python that runs in the notebook.
 PYTHON_MAGICS = frozenset(

@@ -9,9 +9,9 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from optlint.deferred import dataclass
 from optlint.finding import Span
 from optlint.magics import Line, to_python
 from optlint.source import SourceError

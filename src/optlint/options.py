@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import click
+
+from optlint.deferred import dataclass
 
 if TYPE_CHECKING:
     from optlint.selection import Selection

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from optlint.deferred import dataclass
 
 if TYPE_CHECKING:
     from optlint.rules.base import Rule

@@ -10,10 +10,11 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from optlint.deferred import dataclass
 from optlint.finding import Finding, Severity
 from optlint.folders import Nearest
 from optlint.selection import Selection, UnknownSelectorError, check, matches

@@ -10,9 +10,10 @@ import io
 import re
 import tokenize
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.finding import Edit, Finding, Fix, Safety, Span
 from optlint.selection import matches, nearest_rule
 from optlint.source import normalise_newlines, split_lines

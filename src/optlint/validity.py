@@ -10,7 +10,8 @@ import ast
 import enum
 import re
 import warnings
-from dataclasses import dataclass
+
+from optlint.deferred import dataclass
 
 # libcst's parser recurses on the machine's stack and takes time by the square of a chain's length. It is
 # asked about a text that Python rejects only within these bounds, under which it needs neither a second nor a

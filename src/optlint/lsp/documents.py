@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +16,7 @@ from lsprotocol import types
 from pygls import uris
 from pygls.workspace import Workspace
 
+from optlint.deferred import dataclass
 from optlint.discovery import Excluder
 from optlint.engine import Report
 from optlint.engine import run as check_files

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from lsprotocol import types
 from pygls.workspace import PositionCodec
 
 from optlint import ignoring
+from optlint.deferred import dataclass
 from optlint.finding import Edit, Finding, Fix, Safety, Severity, Span
 from optlint.fixing import without_overlap
 from optlint.lsp.documents import Checked

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.finding import Severity
 
 if TYPE_CHECKING:

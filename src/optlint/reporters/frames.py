@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from optlint.deferred import dataclass
 from optlint.finding import Span
 from optlint.reporters import visible
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.progress import Progress
 from optlint.semantics.site import Site
 from optlint.semantics.values import (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from optlint.deferred import dataclass
 from optlint.semantics.heap import Changes, Heap
 from optlint.semantics.values import (
     ABSENT,

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.values import Cut, UserClass
 

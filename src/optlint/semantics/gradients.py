@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, scaling
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.site import Site

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import MethodNamed, NothingUsed
 from optlint.semantics.site import Site
 from optlint.semantics.values import Arguments, Const, Method, Value, options

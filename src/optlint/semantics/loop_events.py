@@ -5,9 +5,9 @@ The modules of ``libraries`` record; nothing is decided here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.values import Leaf, Optimizer, Value
 

@@ -5,11 +5,11 @@ The interpreter and the tables of methods report here; ``questions`` read. Nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.site import Site
 from optlint.semantics.values import TRUE, Arguments, Const, Value

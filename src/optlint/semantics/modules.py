@@ -6,9 +6,9 @@ Registration follows torch: what ``setattr`` puts on a module is registered if i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import families
 from optlint.semantics.values import (
     ABSENT,

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from optlint.deferred import dataclass
 
 if TYPE_CHECKING:
     from optlint.semantics.site import Site

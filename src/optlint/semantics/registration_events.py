@@ -5,8 +5,7 @@ The interpreter records; the questions about constructors, forwards and turned p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, UserClass, Value

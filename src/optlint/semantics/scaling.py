@@ -6,9 +6,10 @@ branches join. Must not know which calls are mistakes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from optlint.deferred import dataclass
 from optlint.semantics.values import Flow, Instance, Obj, Unknown, Value
 
 if TYPE_CHECKING:

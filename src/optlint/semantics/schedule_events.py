@@ -6,9 +6,9 @@ The interpreter records; the questions about schedules, scalers and closures ask
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import Backward, Event, ModelCalled
 from optlint.semantics.values import Arguments, Instance, Leaf, Optimizer, Scheduler, Value
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.finding import Related, Span
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ It must not know which rule asks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import expressions
 from optlint.semantics.site import Site
 from optlint.semantics.values import (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.site import Site
 from optlint.semantics.tapes import Reach

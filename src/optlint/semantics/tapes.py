@@ -7,9 +7,10 @@ does not record is cut off for it. Must not know by which names a framework does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     Container,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from optlint.deferred import dataclass
 from optlint.semantics.progress import END, START, Progress
 from optlint.semantics.terms import Terms, joined
 

@@ -5,8 +5,7 @@ Recorded by ``libraries.keras_*``, read by the questions. Must not know rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Value

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import attributes, expressions, functions, gradients, loading, stopping
 from optlint.semantics.function_events import FunctionApplied, FunctionCalled
 from optlint.semantics.libraries import gradient_returns

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics.values import Arguments, Const, Instance, Unknown, Value
 
 #: Arguments and attributes by which a dataset is told which part of the data it is.

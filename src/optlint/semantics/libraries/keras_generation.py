@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from optlint.deferred import dataclass
 
 #: What only Keras 3 has.
 _ONLY_3 = re.compile(

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import walking
 from optlint.semantics.values import (
     TRUE,

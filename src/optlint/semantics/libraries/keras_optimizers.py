@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import keras_events
 from optlint.semantics.libraries import keras_names, optimizers
 from optlint.semantics.site import Site

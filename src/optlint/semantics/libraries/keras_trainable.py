@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, families, keras_events, truth
 from optlint.semantics.site import Site
 from optlint.semantics.values import (

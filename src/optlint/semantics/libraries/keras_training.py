@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, families, keras_events
 from optlint.semantics.libraries import keras_contradictions, keras_losses, keras_optimizers, keras_trainable
 from optlint.semantics.libraries.keras_trainable import MAX_DEPTH, Flagged, layers_of

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import families
 from optlint.semantics.frame import Frame
 from optlint.semantics.libraries import keras_layers, keras_trainable

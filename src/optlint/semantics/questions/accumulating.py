@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED
 from optlint.semantics.questions.clearing import cleared_too_early, is_optimizer, told

@@ -8,8 +8,9 @@ that they explain.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from optlint.deferred import dataclass
 
 if TYPE_CHECKING:
     from optlint.semantics.events import OptimizerBuilt

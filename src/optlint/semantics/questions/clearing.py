@@ -6,9 +6,9 @@ The state of each optimizer's gradients before each of its steps is what ``seman
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import MethodNamed, Stepped
 from optlint.semantics.gradients import DIRTY, USED, WIPED, Subject, UnseenOptimizer
 from optlint.semantics.site import Site

@@ -6,9 +6,9 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import Backward, Cleared, Event, FlagSet, Stepped
 from optlint.semantics.gradients import CLEAR, DIRTY, FILLED, FRESH, USED
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves

@@ -6,9 +6,9 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import expressions, modules
 from optlint.semantics.events import MethodNamed, Stepped
 from optlint.semantics.questions.fruitless import fruitless

@@ -6,9 +6,9 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import modules
 from optlint.semantics.events import Backward, GroupAdded, OptimizerBuilt, OptimizerStepped, ReadyModelMade
 from optlint.semantics.questions import causes

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import Stepped
 from optlint.semantics.frame import Round
 from optlint.semantics.gradients import DIRTY, FILLED, UnseenOptimizer

@@ -6,11 +6,12 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import reading
 from optlint.semantics.events import GroupAdded, IteratorRead, OptimizerBuilt
 from optlint.semantics.progress import END, Progress, Use

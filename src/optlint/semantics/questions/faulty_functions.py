@@ -6,9 +6,9 @@ What gets no gradient is worked out with all other cuts (``cuts``, ``fruitless``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.function_events import FunctionApplied, FunctionCalled
 from optlint.semantics.questions.cuts import cut_off
 from optlint.semantics.questions.fruitless import fruitless

@@ -6,11 +6,11 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import attributes, events
 from optlint.semantics.libraries import optimizers
 from optlint.semantics.questions import causes

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, families, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions import causes

@@ -6,9 +6,9 @@ Each fact has one ``kind``, and each rule takes its own. Everything here needs e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import copies, stopping
 from optlint.semantics.events import Backward, OptimizerBuilt
 from optlint.semantics.site import Site

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import GroupAdded, OptimizerBuilt
 from optlint.semantics.libraries import optimizer_settings
 from optlint.semantics.site import Site

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import families, handed, modules
 from optlint.semantics.attributes import CACHED, PLAIN
 from optlint.semantics.events import AttributeSet, OptimizerBuilt

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import families
 from optlint.semantics.events import Backward, Cleared, MethodNamed, NothingUsed, Stepped
 from optlint.semantics.site import Site

@@ -6,9 +6,9 @@ The rule asks. Variables of frozen models are the matter of OPT601, those that K
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.site import Site
 from optlint.semantics.variable_events import Emptiness, VariablesListed
 

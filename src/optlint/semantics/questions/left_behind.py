@@ -6,10 +6,10 @@ For the question about updates behind the loop (``outdented``); knows nothing of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics.site import Site
 
 #: Methods that put something into what they are called on.

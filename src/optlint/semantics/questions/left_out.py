@@ -6,9 +6,9 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import attributes, events, modules
 from optlint.semantics.modules import NamedParameter
 from optlint.semantics.questions import causes

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import families, modules
 from optlint.semantics import registration_events as events
 from optlint.semantics.events import AttributeSet, Backward, OptimizerBuilt, OptimizerStepped, WeightsLoaded

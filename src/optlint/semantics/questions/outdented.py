@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import families
 from optlint.semantics.events import AttributeSet, Backward, GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED, Subject

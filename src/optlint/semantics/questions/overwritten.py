@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, families, handed, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions.holdings import leaves_in

@@ -6,9 +6,9 @@ Shared by the questions about what is not registered; must not know which of the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions.participation import deps, probe

@@ -6,11 +6,11 @@ Shared by the questions about unregistered modules and parameters; must not know
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import containers, events, families, modules
 from optlint.semantics.site import Site
 from optlint.semantics.values import (

@@ -6,9 +6,9 @@ Where a scaler is, and what gradients are, is what ``semantics.scaling`` followe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import families
 from optlint.semantics.events import Backward, MethodNamed
 from optlint.semantics.questions.telling import argument_text, assigned_name

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, modules
 from optlint.semantics.questions.owners import all_modules
 from optlint.semantics.questions.plain_containers import kept

@@ -6,9 +6,9 @@ The rules OPT605 and OPT607 ask. Everything here needs evidence; a doubt is an e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import tapes
 from optlint.semantics.site import Site
 from optlint.semantics.tape_events import GradientsApplied, GradientsTaken

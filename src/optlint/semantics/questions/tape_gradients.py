@@ -6,9 +6,9 @@ The rules ask. Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import tapes
 from optlint.semantics.events import AttributeSet, KerasTrained, Returned
 from optlint.semantics.site import Site

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import dataclass
 from optlint.semantics import registration_events
 from optlint.semantics.containers import contents
 from optlint.semantics.events import AttributeSet, OptimizerBuilt

@@ -6,9 +6,10 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import handed, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions import by_hand

@@ -6,9 +6,9 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics import events, modules
 from optlint.semantics.libraries import argument_faults
 from optlint.semantics.questions import causes

@@ -6,9 +6,10 @@ Everything here needs evidence; a doubt is an empty answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from optlint.deferred import dataclass
 from optlint.semantics.events import Backward, Cleared, Event, MethodNamed, OptimizerCopied, Stepped
 from optlint.semantics.gradients import CLEAR, DIRTY, FILLED, FRESH, USED, Gradients
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves

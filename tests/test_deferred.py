@@ -1,0 +1,154 @@
+"""Dataclasses whose methods are written late behave as if they had been written at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from typing import Any, ClassVar
+
+import pytest
+
+from optlint.deferred import deferring
+
+
+def _point(make: Any) -> dict[str, type]:
+    """The same few classes, made by ``make``."""
+
+    @make(frozen=True, order=True)
+    class Point:
+        x: int
+        y: int = 0
+        kind: ClassVar[str] = "point"
+
+    @make(frozen=True)
+    class Named(Point):
+        name: str = "?"
+        tags: list[str] = dataclasses.field(default_factory=list, compare=False)
+
+    @make
+    class Counter:
+        count: int = 0
+
+        def __repr__(self) -> str:
+            return f"<{self.count}>"
+
+    @make(frozen=True, eq=False)
+    class Token:
+        text: str
+
+    @make(frozen=True)
+    class Checked:
+        number: int
+
+        def __post_init__(self) -> None:
+            if self.number < 0:
+                raise ValueError("negative")
+
+    return {cls.__name__: cls for cls in (Point, Named, Counter, Token, Checked)}
+
+
+def _deferred() -> Any:
+    with deferring():
+        return dataclasses.dataclass
+
+
+@pytest.fixture(params=["at once", "late"])
+def classes(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return _point(dataclasses.dataclass if request.param == "at once" else _deferred())
+
+
+def test_compared_hashed_and_ordered(classes: dict[str, Any]) -> None:
+    point, named, token = classes["Point"], classes["Named"], classes["Token"]
+    assert point(1) == point(1, 0)
+    assert point(1) != point(2)
+    assert point(1) < point(1, 2) <= point(1, 2)
+    assert hash(point(3)) == hash(point(3))
+    assert named(1, name="a", tags=["b"]) == named(1, name="a")
+    assert named(1) != point(1)
+    assert token("a") != token("a")
+
+
+def test_a_subclass_first(classes: dict[str, Any]) -> None:
+    made = classes["Named"](1, 2, "n")
+    assert repr(made).endswith("Named(x=1, y=2, name='n', tags=[])")
+    assert (made.kind, made.tags) == ("point", [])
+    assert [field.name for field in dataclasses.fields(classes["Named"])] == ["x", "y", "name", "tags"]
+
+
+def test_frozen_or_not(classes: dict[str, Any]) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        classes["Point"](1).x = 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del classes["Named"](1).name
+    counter = classes["Counter"]()
+    counter.count += 1
+    assert repr(counter) == "<1>"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(counter)
+
+
+def test_replaced_matched_and_made_wrongly(classes: dict[str, Any]) -> None:
+    assert dataclasses.replace(classes["Point"](1, 2), x=5) == classes["Point"](5, 2)
+    assert dataclasses.is_dataclass(classes["Token"])
+    point = classes["Point"]
+    match point(1, 2):
+        case point(x, y):
+            assert (x, y) == (1, 2)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'x'"):
+        point()
+    with pytest.raises(ValueError, match="negative"):
+        classes["Checked"](-1)
+
+
+def test_an_object_that_comes_from_another_process() -> None:
+    """It is made without ``__init__``, which is what has the methods written otherwise."""
+    imports = "import pickle, sys; from optlint.finding import Span; "
+    script = imports + "sys.stdout.buffer.write(pickle.dumps(Span(1, 2, 3, 4)))"
+    sent = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    checks = (
+        "dataclasses.replace(span, line=7).line == 7",
+        "span == pickle.loads(sent)",
+        "hash(span) == hash(pickle.loads(sent))",
+        "span < dataclasses.replace(span, line=7)",
+        "repr(span) == 'Span(line=1, column=2, end_line=3, end_column=4)'",
+    )
+    for check in checks:
+        program = f"import pickle, dataclasses; sent = {sent!r}; span = pickle.loads(sent); assert {check}"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+_TREES = """
+import sys, copy, pickle
+if sys.argv[1] == "late":
+    import optlint.syntax
+import libcst
+from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
+
+text = open(sys.argv[2], encoding="utf-8").read()
+tree = MetadataWrapper(libcst.parse_module(text))
+positions = tree.resolve(PositionProvider)
+names = tree.resolve(QualifiedNameProvider)
+print(len(positions), len(names), tree.module.code == text)
+print(tree.module.with_changes(default_newline="\\r\\n").deep_clone() == tree.module)
+copied = pickle.loads(pickle.dumps(copy.deepcopy(tree.module)))
+print(copied.deep_equals(tree.module), repr(copied)[:20_000])
+name = libcst.Name("a")
+for change in (lambda: setattr(name, "value", "b"), lambda: libcst.Name(""), lambda: libcst.Name(valu="")):
+    try:
+        change()
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_syntax_trees_are_what_they_were() -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", _TREES, how, __file__], capture_output=True, text=True, check=True
+        ).stdout
+        for how in ("at once", "late")
+    ]
+    assert said[0] == said[1]
+    assert "FrozenInstanceError" in said[0]
