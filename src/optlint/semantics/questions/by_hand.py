@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from optlint.semantics import handed
+from optlint.semantics.neighbours import takes
 from optlint.semantics.questions.plain_containers import Kept
 from optlint.semantics.repetition import is_reference
 from optlint.semantics.values import Container, Function, Instance, Leaf, UserClass
@@ -40,10 +41,6 @@ _REACHING = frozenset(
     ]
 )
 _ANY_ATTRIBUTE = re.compile(r"__dict__|\bvars\(|\bdir\(")
-#: Code that may register what it mentions, or give it to an optimizer.
-_TAKES_UP = re.compile(
-    r"optim|parameters\(|ModuleList|ModuleDict|ParameterList|ParameterDict|Sequential\(\*|add_module|regist|setattr"
-)
 _BUILDS = re.compile(r"_*(?:make|build|init|create|reset|set_?up|add)", re.IGNORECASE)
 #: Attributes that by their name are not meant to train.
 _FIXED = re.compile(
@@ -128,9 +125,7 @@ def other_code_may_take_it(run: Run, one: Kept) -> bool:
         return True
     path = cls.context.part.module.path
     stem = os.path.splitext(os.path.basename(path))[0]
-    return run.interpreter.project.importer_says(
-        (*names, stem), path, lambda text: _takes(text, one.name, names)
-    )
+    return run.interpreter.project.takes(one.name, (stem, *names), path)
 
 
 def _method_takes(function: Function, attribute: str) -> bool:
@@ -144,15 +139,6 @@ def _method_takes(function: Function, attribute: str) -> bool:
 def _slices_take(cls: UserClass, attribute: str, names: list[str]) -> bool:
     own = cls.context.part
     return any(
-        part is not own and _takes(part.module.lines_text(part.first_line, part.last_line), attribute, names)
+        part is not own and takes(part.module.lines_text(part.first_line, part.last_line), attribute, names)
         for part in own.module.slices
     )
-
-
-def _takes(code: str, attribute: str, names: list[str]) -> bool:
-    """Whether code reads an attribute of something, or as a subclass of one of ``names``, and may take it up."""
-    if f".{attribute}" not in code or not _TAKES_UP.search(code):
-        return False
-    foreign = re.search(rf"(?<!\bself)\.{re.escape(attribute)}\b", code) is not None
-    bases = "|".join(map(re.escape, names))
-    return foreign or re.search(rf"\bclass \w+\([^)]*\b(?:{bases})\b", code) is not None

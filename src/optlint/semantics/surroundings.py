@@ -1,0 +1,169 @@
+"""What a file's analysis may ask about everything around it: modules, project marks, requirements, other files' texts.
+
+``project`` asks for the interpreter and writes down each question with its answer; the cache asks again to learn whether
+an old result still holds. Nothing else in the semantic layer looks at the disk. Must not import the interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+from optlint.disk import FILE, Disk
+from optlint.semantics.neighbours import Neighbours, Question
+
+#: How far above a file import roots are looked for.
+MAX_PARENTS = 12
+#: Answers kept for the next file that asks.
+MAX_ANSWERS = 100_000
+#: A larger file is not followed into.
+MAX_FILE_BYTES = 1_500_000
+
+CONTENT, FIND, BESIDE, REGISTERS, REQUIREMENTS = "content", "find", "beside", "registers", "requirements"
+"""Kinds of questions besides those about neighbours.
+
+``content``: what the file ``path`` holds, as a digest. ``registers``: whether importing it matters although nothing of
+it is named. ``find``: which file a module ``subject`` is for the files of the folder ``path``; ``beside``: which file it
+is in that folder itself. ``requirements``: the files that say what the project of the folder ``path`` needs.
+"""
+
+YES = "yes"
+
+_REGISTERS = re.compile(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
+_IMPORTS_SIBLINGS = re.compile(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
+#: Folders in which packages lie side by side that are no parts of one project.
+_INSTALLED = ("site-packages", "dist-packages")
+_PROJECT_MARKS = (".git", "pyproject.toml", "setup.py")
+#: Where a project says which packages it needs.
+_REQUIREMENTS = re.compile(
+    r"(?:requirements[\w.-]*|constraints)\.(?:txt|in)|setup\.(?:py|cfg)|pyproject\.toml|Pipfile|environment[\w-]*\.ya?ml"
+)
+
+
+def digest(text: str | None) -> str:
+    """What stands for a text; nothing for none."""
+    if text is None:
+        return ""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class Surroundings:
+    """Answers questions, each once. An answer is a text; the empty one is "no" or "none".
+
+    ``src`` are the configured import roots, ``read`` gives a file's text, or None.
+    """
+
+    def __init__(self, src: Sequence[str], read: Callable[[str], str | None]) -> None:
+        self._src = tuple(os.path.abspath(root) for root in src)
+        self._read = read
+        self._disk = Disk()
+        self._neighbours = Neighbours(self._disk, self.text)
+        self._answers: dict[Question, str] = {}
+        self._above: dict[str, tuple[str, ...]] = {}
+        self._roots: dict[str, tuple[str, ...]] = {}
+
+    def ask(self, question: Question) -> str:
+        """The answer to a question, of whatever kind."""
+        known = self._answers.get(question)
+        if known is None:
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            known = self._answers[question] = self._answer(question)
+        return known
+
+    def _answer(self, question: Question) -> str:
+        kind, path, name, _ = question
+        if kind == FIND:
+            return self._find(path, name)
+        if kind == BESIDE:
+            return self._module_file(path, name)
+        if kind == CONTENT:
+            return digest(self.text(path))
+        if kind == REGISTERS:
+            return YES if _registers(path, self.text(path) or "") else ""
+        if kind == REQUIREMENTS:
+            return "\0".join(self._requirements(path))
+        around = self._neighbours.around(self._folders_above(os.path.dirname(path)))
+        return YES if around.witness(question) is not None else ""
+
+    def text(self, path: str) -> str | None:
+        """The text of a file that is not too large; None when there is none to be had."""
+        return self._read(path) if 0 <= self._disk.size(path) <= MAX_FILE_BYTES else None
+
+    def roots(self, folder: str) -> tuple[str, ...]:
+        """Folders that absolute imports of a folder's files may start from: the configured ones, it and those above it,
+        each perhaps with a ``src`` folder.
+        """
+        if folder not in self._roots:
+            above = (place for at in self._folders_above(folder) for place in (at, os.path.join(at, "src")))
+            existing = (place for place in above if self._disk.is_folder(place))
+            self._roots[folder] = tuple(dict.fromkeys((*self._src, *existing)))
+        return self._roots[folder]
+
+    def _find(self, folder: str, name: str) -> str:
+        for root in self.roots(folder):
+            if not _installed_beside(root, name, folder):
+                found = self._module_file(root, name)
+                if found:
+                    return found
+        return ""
+
+    def _module_file(self, root: str, name: str) -> str:
+        """The file of a dotted module name below a folder (packages before modules, as Python does)."""
+        base = os.path.join(root, *name.split(".")) if name else root
+        package = os.path.join(base, "__init__.py")
+        if self._disk.is_file(package):
+            return package
+        return base + ".py" if name and self._disk.is_file(base + ".py") else ""
+
+    def _requirements(self, folder: str) -> list[str]:
+        """The files that say what a project needs, of the nearest folder that has any."""
+        above = [
+            root for root in self.roots(folder) if os.path.join(folder, "").startswith(os.path.join(root, ""))
+        ]
+        for root in sorted(above, key=len, reverse=True):
+            names = self._disk.names(root).items()
+            files = [name for name, kind in names if kind == FILE and _REQUIREMENTS.fullmatch(name)]
+            if files:
+                return [os.path.join(root, name) for name in files]
+        return []
+
+    def _folders_above(self, folder: str) -> tuple[str, ...]:
+        """The folder and those above it up to the project's root.
+
+        Where nothing marks the root of a project, only the package that the folder is in and what lies around it counts.
+        """
+        if folder not in self._above:
+            self._above[folder] = tuple(self._climb(folder))
+        return self._above[folder]
+
+    def _climb(self, folder: str) -> list[str]:
+        folders: list[str] = []
+        unmarked = 2
+        inside_package = True
+        for _ in range(MAX_PARENTS):
+            folders.append(folder)
+            inside_package = inside_package and self._disk.has(folder, "__init__.py")
+            if inside_package:
+                unmarked = len(folders) + 1
+            if any(self._disk.has(folder, mark) for mark in _PROJECT_MARKS):
+                return folders
+            parent = os.path.dirname(folder)
+            if parent == folder:
+                break
+            folder = parent
+        return folders[:unmarked]
+
+
+def _registers(path: str, text: str) -> bool:
+    """Whether importing a file matters although nothing of it is named: its classes enter a registry."""
+    imported = path.endswith("__init__.py") and _IMPORTS_SIBLINGS.search(text) is not None
+    return _REGISTERS.search(text) is not None or (imported and len(text) < 4_000)
+
+
+def _installed_beside(root: str, name: str, folder: str) -> bool:
+    """Whether a module would be found in another installed package than the one that ``folder`` is in."""
+    own = os.path.join(root, name.split(".", 1)[0], "")
+    return os.path.basename(root) in _INSTALLED and not os.path.join(folder, "").startswith(own)
