@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from optlint.dataclass_methods import PlainField, methods_of, plain_fields
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -18,12 +21,17 @@ _really = dataclasses.dataclass
 _real_fields = dataclasses.fields
 _lock = threading.RLock()
 _FIELDS = "__dataclass_fields__"
-_UNDERSTOOD = frozenset({"frozen", "eq", "order", "unsafe_hash"})
+_UNDERSTOOD = frozenset({"frozen", "eq", "order"})
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
+#: What is left to ``dataclasses``, since few programs ask for it.
+_LATE = frozenset({_FIELDS, "__repr__", *_ORDER})
 
 
 def _deferred(cls: _Class | None = None, /, **options: bool) -> _Class | Callable[[_Class], _Class]:
-    """Like ``dataclasses.dataclass``, which does all the work, but only once a method of ``cls`` is called."""
+    """Like ``dataclasses.dataclass``, but nothing is written before a method of ``cls`` is called.
+
+    Then ``__init__`` and comparisons are, and all that ``dataclasses`` writes once more than that is asked for.
+    """
     if cls is None:
         return lambda given: _put_off(given, options)
     return _put_off(cls, options)
@@ -58,83 +66,111 @@ def _decorated(cls: _Class, options: Mapping[str, bool]) -> _Class:
 
 
 class _Plan:
-    """What is to become of one class; until then placeholders stand for what ``dataclass`` will write."""
+    """What is to become of one class: placeholders at first, then the quick methods, or all that there are.
+
+    The class that holds it can be a copy of the one that was decorated: libcst makes one with ``__slots__``.
+    """
 
     def __init__(self, cls: type, options: dict[str, bool]) -> None:
         self.cls = cls
-        self._options = options
-        self._written: dict[str, Any] | None = None
-        self._placeholders: dict[str, Any] = {}
-        for name in self._methods():
-            if name not in cls.__dict__:
+        self.options = options
+        self._quick: dict[str, Any] = {}
+        self._all: dict[str, Any] | None = None
+        self._placeholders: dict[str, Any] = {_FIELDS: _Fields(self)}
+        for name in ("__init__", "__repr__", "__eq__", *(_ORDER if options.get("order", False) else ())):
+            if name not in cls.__dict__ and (name != "__eq__" or self.compares):
                 self._placeholders[name] = _stand_in(self, name)
-        if self._compares() and not self._hashes() and "__hash__" not in cls.__dict__:
-            self._placeholders["__hash__"] = None
-        self._placeholders[_FIELDS] = _Fields(self)
-        for name, value in self._placeholders.items():
-            setattr(cls, name, value)
+        if self.compares and cls.__dict__.get("__hash__") is None:
+            self._placeholders["__hash__"] = _stand_in(self, "__hash__") if self.frozen else None
+        self._before = {name: cls.__dict__[name] for name in self._placeholders if name in cls.__dict__}
+        _give(cls, self._placeholders)
 
-    def _compares(self) -> bool:
-        return self._options.get("eq", True)
+    @functools.cached_property
+    def fields(self) -> dict[str, PlainField] | None:
+        """The fields that the class itself declares, when they are ordinary."""
+        return plain_fields(self.cls)
 
-    def _hashes(self) -> bool:
-        """Whether there will be a ``__hash__`` over the fields."""
-        return self._options.get("unsafe_hash", False) or self._options.get("frozen", False)
+    @property
+    def frozen(self) -> bool:
+        return self.options.get("frozen", False)
 
-    def _methods(self) -> list[str]:
-        compared = ("__eq__", "__hash__") if self._hashes() else ("__eq__",)
-        return [
-            "__init__",
-            "__repr__",
-            *(compared if self._compares() else ()),
-            *(_ORDER if self._options.get("order", False) else ()),
-        ]
+    @property
+    def compares(self) -> bool:
+        """Whether objects are equal when their fields are."""
+        return self.options.get("eq", True)
 
-    def carry_out(self, owner: type) -> None:
-        """Give ``owner``, a subclass perhaps, and the class that holds the placeholders the real methods.
-
-        That class can be a copy of the one that was decorated: libcst makes one with ``__slots__``.
-        """
+    def write(self, name: str, owner: type) -> Any:
+        """The method called ``name``; ``owner``, a subclass perhaps, has it from now on as well."""
         with _lock:
-            written = self._write()
-            for holder in owner.__mro__:
-                if holder.__dict__.get(_FIELDS) is self._placeholders[_FIELDS]:
-                    for name, value in written.items():
-                        if holder.__dict__.get(name) is self._placeholders.get(name):
-                            setattr(holder, name, value)
+            if self._all is None and name not in _LATE:
+                self._quick = self._quick or self._write_quick()
+                if self._quick:
+                    self._hand_on(owner, self._quick)
+                    return self._quick[name]
+            if self._all is None:
+                self._all = self._write_all()
+            self._hand_on(owner, self._all)
+            return self._all[name]
 
-    def _write(self) -> dict[str, Any]:
-        """What ``dataclass`` adds to the decorated class, by name."""
-        if self._written is None:
-            cls = self.cls
-            for name in self._placeholders:
-                delattr(cls, name)
-            if cls.__doc__ is None:
-                cls.__doc__ = cls.__name__  # spares the signature that would be made of all fields
-            before = set(cls.__dict__)
-            _decorated(cls, {**self._options, **_unneeded(cls)})
-            self._written = {name: value for name, value in cls.__dict__.items() if name not in before}
-        return self._written
+    def _hand_on(self, owner: type, methods: Mapping[str, Any]) -> None:
+        for holder in owner.__mro__:
+            if holder.__dict__.get(_FIELDS) is self._placeholders[_FIELDS]:
+                ours = (self._placeholders, self._quick)
+                for name, value in methods.items():
+                    now = holder.__dict__.get(name)
+                    if now is None or any(now is given.get(name) for given in ours):
+                        setattr(holder, name, value)
+
+    def _write_quick(self) -> dict[str, Any]:
+        """``__init__``, comparison and protection; nothing when only ``dataclasses`` can write them."""
+        fields: dict[str, PlainField] = {}
+        for base in reversed(self.cls.__mro__):
+            known = base.__dict__.get(_FIELDS)
+            if known is None:
+                continue
+            plan = known.plan if isinstance(known, _Fields) else None
+            if plan is None or plan.fields is None or plan.frozen != self.frozen:
+                return {}
+            fields.update(plan.fields)
+        own = self.cls.__dict__.keys() - self._placeholders.keys()
+        written = methods_of(self.cls, fields, frozen=self.frozen, compared=self.compares)
+        methods = {name: method for name, method in written.items() if name not in own}
+        _give(self.cls, methods)
+        return methods
+
+    def _write_all(self) -> dict[str, Any]:
+        """What ``dataclasses`` adds to the decorated class, by name."""
+        cls, _ = self.cls, self.fields  # what the fields were like is soon forgotten
+        for name in {**self._placeholders, **self._quick}:
+            delattr(cls, name)
+        _give(cls, self._before)
+        if cls.__doc__ is None:
+            cls.__doc__ = cls.__name__  # spares the signature that would be made of all fields
+        known = set(cls.__dict__) - self._placeholders.keys()
+        _decorated(cls, self.options)
+        return {name: value for name, value in cls.__dict__.items() if name not in known}
 
 
-def _unneeded(cls: type) -> dict[str, bool]:
-    """The options that keep ``dataclass`` from writing methods that it would throw away again."""
-    own = cls.__dict__
-    options = {} if "__repr__" not in own else {"repr": False}
-    if "__eq__" in own and own.get("__hash__") is not None:
-        options["eq"] = False
-    return options
+def _give(cls: type, attributes: Mapping[str, Any]) -> None:
+    for name, value in attributes.items():
+        setattr(cls, name, value)
+
+
+def _stand_in(plan: _Plan, name: str) -> Callable[..., Any]:
+    def method(self: object, *arguments: Any, **keywords: Any) -> Any:
+        return plan.write(name, type(self))(self, *arguments, **keywords)
+
+    return method
 
 
 class _Fields:
     """Stands for ``__dataclass_fields__``, by which subclasses, ``replace`` and the like know a dataclass."""
 
     def __init__(self, plan: _Plan) -> None:
-        self._plan = plan
+        self.plan = plan
 
     def __get__(self, instance: object, owner: type) -> object:
-        self._plan.carry_out(owner)
-        return self._plan.cls.__dict__[_FIELDS]
+        return self.plan.write(_FIELDS, owner)
 
 
 class _Named:
@@ -154,11 +190,3 @@ def _fields(cls: Any) -> tuple[Any, ...]:
             if "ClassVar" not in str(annotation):
                 names[name] = None
     return tuple(map(_Named, names))
-
-
-def _stand_in(plan: _Plan, name: str) -> Callable[..., Any]:
-    def method(self: object, *arguments: Any, **keywords: Any) -> Any:
-        plan.carry_out(type(self))
-        return getattr(plan.cls, name)(self, *arguments, **keywords)
-
-    return method
