@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from optlint.deferred import deferring
+from optlint.deferred import deferring, regex
 
 
 def _point(make: Any) -> dict[str, type]:
@@ -152,3 +154,28 @@ def test_syntax_trees_are_what_they_were() -> None:
     ]
     assert said[0] == said[1]
     assert "FrozenInstanceError" in said[0]
+
+
+def test_regular_expressions_are_compiled_on_demand() -> None:
+    words = regex(r"(\w+)-\d", re.IGNORECASE)
+    assert [found.group(1) for found in words.finditer("a-1 B-2")] == ["a", "B"]
+    assert words.sub("x", "a-1 B-2") == "x x"
+    assert (words.pattern, words.groups) == (r"(\w+)-\d", 1)
+    with pytest.raises(AttributeError):
+        words.no_such_thing  # noqa: B018
+
+
+def test_what_asking_for_the_version_or_a_run_without_findings_leaves_unloaded(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import torch\nopt = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), 0.1)\n")
+    for arguments, unwanted in (
+        (["--version"], "click libcst rich optlint.cli"),
+        ([str(script), "-q"], "rich multiprocessing concurrent.futures"),
+    ):
+        program = (
+            f"import sys; sys.argv[1:] = {arguments}\nfrom optlint.__main__ import main\n"
+            "try: main()\nexcept SystemExit as status: assert not status.code, status\n"
+            f"print([name for name in {unwanted.split()} if name in sys.modules], file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stderr.endswith("[]\n"), done.stderr

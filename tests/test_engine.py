@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from optlint import analysis, engine, workers
+from optlint import analysis, engine, pool
 from optlint.engine import Report, may_matter
 from optlint.finding import Confidence, FileReport, Finding, Note, Related, Severity, Span
 from optlint.selection import Selection
@@ -72,7 +72,7 @@ def forking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets workers share what a test has put in place."""
     if sys.platform != "linux":
         pytest.skip("forks only on Linux")
-    monkeypatch.setattr(workers, "_context", lambda: multiprocessing.get_context("fork"))
+    monkeypatch.setattr(pool, "_context", lambda: multiprocessing.get_context("fork"))
 
 
 class TestTriage:
@@ -244,7 +244,7 @@ class TestWorkers:
     ) -> None:
         if method not in multiprocessing.get_all_start_methods():
             pytest.skip(f"no {method} here")
-        monkeypatch.setattr(workers, "_context", lambda: multiprocessing.get_context(method))
+        monkeypatch.setattr(pool, "_context", lambda: multiprocessing.get_context(method))
         write(tmp_path, broken="x = (", plain="import os\n", odd=b"'\xff'", skip="# optlint: skip-file\n")
         write(tmp_path, **{f"m{number}": EMPTY for number in range(8)}, unused="import os  # noqa: OPT101\n")
         one, two, three = (run(tmp_path, jobs=jobs) for jobs in (1, 2, 3))
@@ -271,7 +271,7 @@ class TestWorkers:
         def refusing(*_: object, **__: object) -> None:
             raise OSError(38, "Function not implemented")
 
-        monkeypatch.setattr(workers, "ProcessPoolExecutor", refusing)
+        monkeypatch.setattr(pool, "ProcessPoolExecutor", refusing)
         write(tmp_path, **{f"m{number}": EMPTY for number in range(9)})
         assert len(run(tmp_path, jobs=2).findings) == 9
 
@@ -285,7 +285,7 @@ class TestWorkers:
             def __init__(self, *_: object) -> None:
                 assert os.getpid() == parent
 
-        monkeypatch.setattr(workers, "_start", Broken)
+        monkeypatch.setattr(pool, "_start", Broken)
         write(tmp_path, **{f"m{number}": EMPTY for number in range(9)})
         report = run(tmp_path, jobs=2)
         assert (len(report.findings), report.faults) == (9, ())

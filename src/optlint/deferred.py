@@ -1,7 +1,7 @@
-"""Dataclasses whose methods are written when they are first used, so that importing hundreds of them is quick.
+"""Dataclasses and regular expressions that are made when they are first used, so that importing hundreds is quick.
 
-Every module of ours takes ``dataclass`` from here; ``libcst``, more than half of whose import is dataclasses, is
-imported through ``deferring``. Must not know what any of the classes is for.
+Every module of ours takes ``dataclass`` from here, and ``regex`` for its constants; ``libcst``, more than half of whose
+import is dataclasses, is imported through ``deferring``. Must not know what any of them is for.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optlint.dataclass_methods import PlainField, methods_of, plain_fields
+
+__all__ = ["dataclass", "deferring", "regex"]
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -37,10 +40,24 @@ def _deferred(cls: _Class | None = None, /, **options: bool) -> _Class | Callabl
     return _put_off(cls, options)
 
 
+class _Regex:
+    """A regular expression that is compiled when it is first asked for anything."""
+
+    def __init__(self, pattern: Any, flags: int = 0) -> None:
+        self._source = (pattern, flags)
+
+    def __getattr__(self, name: str) -> Any:
+        pattern, flags = self._source
+        asked = getattr(re.compile(pattern, flags), name)
+        setattr(self, name, asked)  # from now on found without asking here
+        return asked
+
+
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
+    from re import compile as regex
 else:
-    dataclass = _deferred
+    dataclass, regex = _deferred, _Regex
 
 
 @contextlib.contextmanager

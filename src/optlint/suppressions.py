@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.finding import Edit, Finding, Fix, Safety, Span
 from optlint.selection import matches, nearest_rule
 from optlint.source import normalise_newlines, split_lines
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from optlint.rules.base import Rule
 
 # As flake8 reads it: text after the colon that is no code leaves a blanket `noqa`.
-_NOQA = re.compile(
+_NOQA = regex(
     r"#\s*noqa(?![\w-])(?:\s*:\s?\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+(?:[A-Z]+[0-9]+)\b)*|OPT\b))?",
     re.IGNORECASE,
 )
-_OWN = re.compile(
+_OWN = regex(
     r"#\s*optlint\s*:\s*ignore(?![\w-])(?P<rest>\s*\[(?P<codes>[^\]]*)(?P<closed>\])?)?", re.IGNORECASE
 )
-_SKIP_FILE = re.compile(r"#\s*optlint\s*:\s*skip-file(?![\w-])", re.IGNORECASE)
-_MENTION = re.compile(rb"noqa|optlint", re.IGNORECASE)
-_JUDGED_MENTION = re.compile(rb"noqa\s*:[^\n]*OPT|optlint\s*:\s*ignore", re.IGNORECASE)
+_SKIP_FILE = regex(r"#\s*optlint\s*:\s*skip-file(?![\w-])", re.IGNORECASE)
+_MENTION = regex(rb"noqa|optlint", re.IGNORECASE)
+_JUDGED_MENTION = regex(rb"noqa\s*:[^\n]*OPT|optlint\s*:\s*ignore", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import enum
 import re
 import warnings
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 
 # libcst's parser recurses on the machine's stack and takes time by the square of a chain's length. It is
 # asked about a text that Python rejects only within these bounds, under which it needs neither a second nor a
@@ -21,14 +21,14 @@ MAX_LOGICAL_LINE = 2_500
 MAX_BRACKETS = 100
 MAX_ELIFS = 1_000
 
-_NO_CODE = re.compile(
+_NO_CODE = regex(
     r'"""(?:\\.|[^\\])*?"""|'
     r"'''(?:\\.|[^\\])*?'''|"
     r'"(?:\\.|[^"\\\n])*"|'
     r"'(?:\\.|[^'\\\n])*'|#[^\n]*",
     re.DOTALL,
 )
-_PIECE = re.compile(r"[(\[{]|[)\]}]|\\?\n|[^()\[\]{}\\\n]+|\\")
+_PIECE = regex(r"[(\[{]|[)\]}]|\\?\n|[^()\[\]{}\\\n]+|\\")
 
 
 class Verdict(enum.Enum):

@@ -6,6 +6,7 @@ The command line calls ``write``. Must not know how findings came about, nor opt
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from typing import IO, TYPE_CHECKING
 
@@ -42,6 +43,9 @@ def write(report: Report, output_format: str, stream: IO[str], style: Style, tex
         stream.writelines(
             f"{line}\n" for line in (statistics(report) if style.statistics else to_lines(report))
         )
+    elif not report.findings and not stream.isatty() and not os.environ.get("FORCE_COLOR"):
+        if style.summary:
+            stream.write(f"{summary(report)}\n")
     else:
         from optlint.reporters.full import print_report
 

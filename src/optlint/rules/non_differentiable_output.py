@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from optlint.deferred import regex
 from optlint.finding import Finding
 from optlint.rules.base import Rule
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from optlint.semantics.questions.fruitless import Fruitless
 
 _RAISES = "`backward()` raises `RuntimeError: element 0 of tensors does not require grad`"
-_ROUNDING = re.compile(r"^\.?(?:round|floor|ceil|trunc|fix|sign|sgn)_?\b")
-_SAMPLING = re.compile(r"sample|multinomial|bernoulli|poisson")
-_CHOOSING = re.compile(r"arg(?:max|min|sort)|max|min|topk|sort|kthvalue|mode|median")
-_COMPARING = re.compile(r"^(?:[=!<>]=?|.*(?:eq|ne|gt|ge|lt|le|equal|greater|less)\()")
-_CASTING = re.compile(r"^\.(?:long|int|short|char|byte|bool|to|type)\(")
+_ROUNDING = regex(r"^\.?(?:round|floor|ceil|trunc|fix|sign|sgn)_?\b")
+_SAMPLING = regex(r"sample|multinomial|bernoulli|poisson")
+_CHOOSING = regex(r"arg(?:max|min|sort)|max|min|topk|sort|kthvalue|mode|median")
+_COMPARING = regex(r"^(?:[=!<>]=?|.*(?:eq|ne|gt|ge|lt|le|equal|greater|less)\()")
+_CASTING = regex(r"^\.(?:long|int|short|char|byte|bool|to|type)\(")
 
 
 class NonDifferentiableOutput(Rule):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import families
 from optlint.semantics.registration_events import (
     AttributeMissing,
@@ -52,7 +53,7 @@ _WITHOUT_CONSTRUCTOR = frozenset(
     {"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol"}
 )
 #: Decorators of classes that leave their construction alone, or that the engine follows.
-_HARMLESS_DECORATOR = re.compile(r"@[\w.]*(?:dataclass|final|total_ordering|regist\w*)\b", re.IGNORECASE)
+_HARMLESS_DECORATOR = regex(r"@[\w.]*(?:dataclass|final|total_ordering|regist\w*)\b", re.IGNORECASE)
 #: What a class may define to take its construction or its attributes into its own hands.
 _OWN_WAYS = ("__new__", "__setattr__", "__init_subclass__", "__class_getitem__", "__attrs_pre_init__")
 

@@ -5,13 +5,12 @@ The interpreter calls it; of what libraries' contexts do it knows the gradient m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import (
     assignment,
     attributes,
@@ -43,10 +42,10 @@ if TYPE_CHECKING:
 Body = Callable[[], bool]
 
 #: A body that leaves before its end, and a context that may have a hand in the gradients.
-_LEAVES = re.compile(r"\b(?:return|break|continue)\b")
+_LEAVES = regex(r"\b(?:return|break|continue)\b")
 #: What leaves at its end whatever was entered with it.
-_STACK = re.compile(r"\b(?:Async)?ExitStack\(")
-_TRAINS = re.compile(r"zero_grad|\.grad\b|\.step\(|optim|backward")
+_STACK = regex(r"\b(?:Async)?ExitStack\(")
+_TRAINS = regex(r"zero_grad|\.grad\b|\.step\(|optim|backward")
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import families, modules
 from optlint.semantics.registration_events import LeafFilled, LeafWritten, MadeInForward
 from optlint.semantics.values import Instance, Leaf
@@ -23,7 +24,7 @@ _FORWARDS = frozenset({"forward", "training_step"})
 #: A parameter that was made while a forward ran.
 _BORN_THERE = "#born_in_forward"
 #: Functions that keep what they made: it is not made again at each call.
-_KEEPS = re.compile(r"cache|memo|singleton|once", re.IGNORECASE)
+_KEEPS = regex(r"cache|memo|singleton|once", re.IGNORECASE)
 
 
 def running(it: Interpreter) -> tuple[Instance, str] | None:

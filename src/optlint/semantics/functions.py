@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import (
     constructors,
     contexts,
@@ -64,11 +65,11 @@ MAX_OPEN_CALLS = 10
 #: How often where nothing but text is known of it: further calls would do the same once more.
 MAX_BLIND_RECURSION = 2
 
-_CACHES = re.compile(r"(?:functools\.)?(?:lru_cache|cache)\b")
+_CACHES = regex(r"(?:functools\.)?(?:lru_cache|cache)\b")
 #: Steps that a decorator may take; a longer one writes documentation or the like and is taken to change nothing.
 MAX_DECORATOR_STEPS = 1_000
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = regex(
     r"pass|\.\.\.|return|return (?:\[\]|\{\}|\(\)|None|list\(\))|raise NotImplementedError.*", re.DOTALL
 )
 

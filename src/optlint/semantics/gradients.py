@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import events, scaling
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.site import Site
@@ -368,8 +368,8 @@ def escaped(it: Interpreter, value: Value) -> None:
 
 
 #: Names of functions and methods out of sight that may clear gradients, fill them or step.
-_HINT = re.compile(r"zero|grad|optim|closure|train_|fit_|_step|backward", re.IGNORECASE)
-_NO_HINT = re.compile(
+_HINT = regex(r"zero|grad|optim|closure|train_|fit_|_step|backward", re.IGNORECASE)
+_NO_HINT = regex(
     r"^backward$|clip_grad|enable_grad|no_grad|requires_grad|grad_enabled|gradcheck|upgrade|checkpoint"
 )
 
@@ -382,7 +382,7 @@ def heard_of(it: Interpreter, name: str) -> None:
             doubt_all(it)
 
 
-_TRAINS = re.compile(r"\.step\(|zero_grad|\.backward\(|\.grad\s*=[^=]")
+_TRAINS = regex(r"\.step\(|zero_grad|\.backward\(|\.grad\s*=[^=]")
 
 
 def function_given(it: Interpreter, value: Value) -> None:
@@ -399,7 +399,7 @@ def function_given(it: Interpreter, value: Value) -> None:
         it.book.out_of_hand = True
 
 
-_NAMES = re.compile(r"[A-Za-z_]\w*")
+_NAMES = regex(r"[A-Za-z_]\w*")
 
 
 def _uses_objects(function: Function, code: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import (
     assignment,
     calls,
@@ -643,7 +644,7 @@ _TYPE_CHECKING = External("typing.TYPE_CHECKING")
 #: Handlers and contexts that take the errors which optimizers raise.
 _VALUE_ERROR = frozenset({"ValueError", "TypeError", "Exception", "BaseException"})
 _RUNTIME_ERROR = frozenset({"RuntimeError", "NotImplementedError"})
-_EXPECTING = re.compile(r"\b(?:raises|assertRaises\w*|suppress)\(")
+_EXPECTING = regex(r"\b(?:raises|assertRaises\w*|suppress)\(")
 
 
 def _catches(clause: cst.ExceptHandler, errors: frozenset[str]) -> bool:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from optlint.deferred import regex
 from optlint.semantics.frame import Context, Frame
 from optlint.semantics.values import ABSENT, UNKNOWN, Const, Function, Namespace, Obj, UserClass, Value
 
@@ -24,7 +25,7 @@ MAX_MODULE_STEPS = 10_000
 MAX_LOADING_STEPS = 60_000
 
 #: Decorators that put what they decorate into a table: they run when the module does.
-_REGISTERS = re.compile(r"@[\w.]*regist|@\w+\.on\(", re.IGNORECASE)
+_REGISTERS = regex(r"@[\w.]*regist|@\w+\.on\(", re.IGNORECASE)
 
 
 class Lazy(Obj):

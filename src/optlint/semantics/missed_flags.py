@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import events, expressions, families, unseen_parts
 from optlint.semantics.values import (
     Const,
@@ -46,8 +46,8 @@ _GENERAL = frozenset(
 )
 #: What wrappers put before names.
 _WRAPPERS = ("module.", "_orig_mod", "_fsdp")
-_LITERAL = re.compile(r"[\"']([\w.]+)[\"']")
-_FREEZES_EACH = re.compile(r"\.requires_grad\s*=\s*False|\.requires_grad_\(\s*(?:requires_grad\s*=\s*)?False")
+_LITERAL = regex(r"[\"']([\w.]+)[\"']")
+_FREEZES_EACH = regex(r"\.requires_grad\s*=\s*False|\.requires_grad_\(\s*(?:requires_grad\s*=\s*)?False")
 _SET = (events.FlagSet, events.FlagMissed)
 #: How like a name must be to count as a misspelling.
 _ALIKE = 0.88

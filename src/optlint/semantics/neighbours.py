@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
+from optlint.deferred import regex
 from optlint.disk import FILE, Disk
 
 #: Files around a file that are searched, besides those that lie directly in the folders above them.
@@ -24,15 +25,15 @@ MAX_FOLDERS = 2_000
 MAX_KEPT_TEXT = 4_000_000
 
 _SKIPPED = frozenset({"node_modules", "site-packages", "venv", "build", "dist", "__pycache__"})
-_IMPORT = re.compile(r"\n[ \t]*(?:from|import)\s([^\n]*)")
-_IMPORTED_IN_BRACKETS = re.compile(r"import\s*\(([^)]*)")
-_CLASS = re.compile(r"\n[ \t]*class \w+\(([^)]*)")
-_METHOD = re.compile(r"\n[ \t]+def (\w+)\(\s*\w+\s*(?:,[^),]*[=*][^)]*)?,?\s*\)")
-_WORD = re.compile(r"\w+")
+_IMPORT = regex(r"\n[ \t]*(?:from|import)\s([^\n]*)")
+_IMPORTED_IN_BRACKETS = regex(r"import\s*\(([^)]*)")
+_CLASS = regex(r"\n[ \t]*class \w+\(([^)]*)")
+_METHOD = regex(r"\n[ \t]+def (\w+)\(\s*\w+\s*(?:,[^),]*[=*][^)]*)?,?\s*\)")
+_WORD = regex(r"\w+")
 #: Code that gathers tensors whatever attribute they are kept in.
-_COLLECTS_ANY = re.compile(r"\bvars\([\s\S]*\.is_leaf\b|__dict__[\s\S]*\.is_leaf\b")
+_COLLECTS_ANY = regex(r"\bvars\([\s\S]*\.is_leaf\b|__dict__[\s\S]*\.is_leaf\b")
 #: Code that may register what it mentions, or give it to an optimizer.
-_TAKES_UP = re.compile(
+_TAKES_UP = regex(
     r"optim|parameters\(|ModuleList|ModuleDict|ParameterList|ParameterDict|Sequential\(\*|add_module|regist|setattr"
 )
 

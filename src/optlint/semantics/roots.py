@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from optlint.deferred import regex
 from optlint.semantics import attributes, calls, expressions, families, functions, gradients, loading, tapes
 from optlint.semantics.events import MethodBegan, Returned
 from optlint.semantics.frame import Context, Frame
@@ -42,13 +42,13 @@ MAX_FILE_STEPS = 120_000
 MAX_SIDE_STEPS = 20_000
 
 #: A function or class without any of these words cannot hold what the rules look for.
-_RELEVANT = re.compile(
+_RELEVANT = regex(
     r"optim|Adam|SGD|RMSprop|LBFGS|trainable|requires_grad|Variable\(|detach|\.data\b|no_grad|inference_mode"
     r"|set_grad_enabled|backward\(|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|\bnn\.|Module\b|Lightning|kbit_training"
     r"|\bdef call\("
 )
 
-_TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
+_TEST_FILE = regex(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
 
 Checker = Callable[[Run], None]
 

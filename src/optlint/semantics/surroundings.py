@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
+from optlint.deferred import regex
 from optlint.disk import FILE, Disk
 from optlint.semantics.neighbours import Neighbours, Question
 
@@ -31,13 +32,13 @@ is in that folder itself. ``requirements``: the files that say what the project 
 
 YES = "yes"
 
-_REGISTERS = re.compile(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
-_IMPORTS_SIBLINGS = re.compile(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
+_REGISTERS = regex(r"^@[\w.]*regist", re.MULTILINE | re.IGNORECASE)
+_IMPORTS_SIBLINGS = regex(r"^from \S+ import [^#\n]*#\s*noqa", re.MULTILINE)
 #: Folders in which packages lie side by side that are no parts of one project.
 _INSTALLED = ("site-packages", "dist-packages")
 _PROJECT_MARKS = (".git", "pyproject.toml", "setup.py")
 #: Where a project says which packages it needs.
-_REQUIREMENTS = re.compile(
+_REQUIREMENTS = regex(
     r"(?:requirements[\w.-]*|constraints)\.(?:txt|in)|setup\.(?:py|cfg)|pyproject\.toml|Pipfile|environment[\w-]*\.ya?ml"
 )
 

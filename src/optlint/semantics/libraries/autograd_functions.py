@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import attributes, expressions, functions, gradients, loading, stopping
 from optlint.semantics.function_events import FunctionApplied, FunctionCalled
 from optlint.semantics.libraries import gradient_returns
@@ -52,12 +52,12 @@ _PLAIN_BASES = frozenset({"builtins.object", "abc.ABC"})
 #: Steps that following one ``backward`` may take.
 MAX_BACKWARD_STEPS = 1_500
 #: Decorators that leave what a method returns as it is.
-_DECORATORS = re.compile(
+_DECORATORS = regex(
     r"(?:.*\.)?(?:staticmethod|classmethod|once_differentiable|custom_[fb]wd|no_grad|override|amp_custom_[fb]wd)(?:\(.*\))?",
     re.DOTALL,
 )
 #: A ``backward`` that takes gradients itself, or gives them to parameters, says little by what it returns.
-_BY_HAND = re.compile(r"\.backward\(|autograd\.backward|(?<!\bnn)(?<!\bautograd)\.(?:main_)?grad\b")
+_BY_HAND = regex(r"\.backward\(|autograd\.backward|(?<!\bnn)(?<!\bautograd)\.(?:main_)?grad\b")
 
 #: What an input gets: nothing, zeros, a number or list (which torch refuses), perhaps a gradient, or one for sure.
 NOTHING, ZEROS, NUMBER, PERHAPS, GRADIENT = "nothing", "zeros", "number", "perhaps", "gradient"

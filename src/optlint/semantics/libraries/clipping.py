@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import gradients, iteration
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.loop_events import Clipped, ClippedForNothing
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 #: A bound that nothing exceeds: the norm is wanted, not the clipping.
-_ENDLESS = re.compile(r"\binf\b|infinity|\b1e\+?\d\d|\b1e\+?[6-9]|maxsize", re.IGNORECASE)
+_ENDLESS = regex(r"\binf\b|infinity|\b1e\+?\d\d|\b1e\+?[6-9]|maxsize", re.IGNORECASE)
 _FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "clip_grad_value"})
 _CLAMPS = frozenset({"clamp", "clip", "clamp_min", "clamp_max"})
 #: Lightning runs these between the backward pass and the step, wherever its module takes them.

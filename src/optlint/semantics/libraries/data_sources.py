@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics.values import Arguments, Const, Instance, Unknown, Value
 
 #: Arguments and attributes by which a dataset is told which part of the data it is.
@@ -19,7 +19,7 @@ _PARTS = ("split", "subset", "mode", "phase", "partition", "stage", "set_name", 
 _HELD_OUT = frozenset({"test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev"})
 #: Batches as large as the whole dataset: one round.
 _WHOLE = ("len(", "shape", "size(", "num_samples", "n_samples", "None")
-_BATCH = re.compile(r"batch|(?<![a-z])bsz?(?![a-z])", re.IGNORECASE)
+_BATCH = regex(r"batch|(?<![a-z])bsz?(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeGuard
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import families
 from optlint.semantics.libraries import keras_trainable, untracked
 from optlint.semantics.libraries.keras_trainable import NoVariables, layers_of
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 _COLLECTIONS = frozenset({
     "tensorflow.compat.v1.trainable_variables", "tensorflow.compat.v1.global_variables",
 })  # fmt: skip
-_GRAPHS = re.compile(
+_GRAPHS = regex(
     r"disable_|Graph\b|Session|get_variable|variable_scope|wrap_function|add_to_collection|v1\.layers"
 )
-_OLD_OPTIMIZER = re.compile(r"^tensorflow\.(?:compat\.v1\.)?train\.\w+Optimizer\b")
-_OPTIMIZER = re.compile(r"\boptimizers?\.(?:\w+\.)*\w+\(\)|" + _OLD_OPTIMIZER.pattern)
+_OLD_OPTIMIZER = regex(r"^tensorflow\.(?:compat\.v1\.)?train\.\w+Optimizer\b")
+_OPTIMIZER = regex(r"\boptimizers?\.(?:\w+\.)*\w+\(\)|" + _OLD_OPTIMIZER.pattern)
 
 
 #: Slot of a list: why it is empty, as it was first noted.

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 
 #: What only Keras 3 has.
-_ONLY_3 = re.compile(
+_ONLY_3 = regex(
     r"KERAS_BACKEND[^\n]*(?:torch|jax)|\bkeras\.(?:ops|distribution|tree|random\.SeedGenerator|Variable|RematScope)\b"
     r"|from keras import [^#\n]*\b(?:ops|tree)\b|^\s*(?:from|import) keras\.(?:ops|distribution|tree)\b"
     r"|\bkeras\.(?:config|dtype_policies|quantizers)\.\w|\bload_lora\b|\.enable_lora\(|\bTFSMLayer\b",
@@ -19,7 +19,7 @@ _ONLY_3 = re.compile(
 )
 
 #: What only Keras 2 has, or TensorFlow before it came with Keras 3.
-_ONLY_2 = re.compile(
+_ONLY_2 = regex(
     r"TF_USE_LEGACY_KERAS[^\n]*(?:1|[Tt]rue)|\btf_keras\b|\btensorflow\.python\.keras\b|\btensorflow[._]addons\b"
     r"|\btensorflow\.contrib\b|\btf\.contrib\b|\.(?:fit|evaluate|predict)_generator\(|\bnb_(?:epoch|filter|row)\b"
     r"|^\s*from keras\.(?:engine|layers\.(?:core|convolutional|merge|normalization|recurrent|pooling|embeddings|advanced"
@@ -37,19 +37,17 @@ _ONLY_2 = re.compile(
 )
 
 #: Ways to write that came up with Keras 3, though later releases of Keras 2 know them.
-_RECENT = re.compile(
+_RECENT = regex(
     r"Sequential\(\s*(?:\[|layers\s*=\s*\[)?\s*(?:[\w.]+\.)?Input(?:Layer)?\(|\.weights\.h5\b|[\w}]\.keras[\"']"
     r"|\bset_random_seed\(|\bkeras\.saving\b|\.add\(\s*(?:[\w.]+\.)?Input\(|\bimage_dataset_from_directory\("
 )
 #: Signs that Keras runs on something else than TensorFlow.
-_OTHER_BACKEND = re.compile(
-    r"KERAS_BACKEND[^\n]*(?:torch|jax)|^\s*(?:import|from) (?:torch|jax)\b", re.MULTILINE
-)
+_OTHER_BACKEND = regex(r"KERAS_BACKEND[^\n]*(?:torch|jax)|^\s*(?:import|from) (?:torch|jax)\b", re.MULTILINE)
 #: Signs that nothing is compiled to a graph: each step reads the flags anew.
-_EAGER = re.compile(r"run_functions_eagerly\(\s*(?!False)|run_eagerly\s*=\s*(?!False)\w")
+_EAGER = regex(r"run_functions_eagerly\(\s*(?!False)|run_eagerly\s*=\s*(?!False)\w")
 
 #: A requirement: of which package, and its first bound.
-_REQUIRED = re.compile(
+_REQUIRED = regex(
     r"^[\s\"'-]*(tensorflow(?:[-_](?:gpu|cpu|macos|intel))?|keras|tf[-_]keras)(?:\[[\w,-]+\])?\s*"
     r"(?:(===?|<=?|~=|>=?|=)\s*[\"']?\s*(\d+)(?:\.(\d+))?)?",
     re.IGNORECASE | re.MULTILINE,

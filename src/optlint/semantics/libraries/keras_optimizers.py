@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import keras_events
 from optlint.semantics.libraries import keras_names, optimizers
 from optlint.semantics.site import Site
@@ -39,7 +39,7 @@ _SECOND = {
 }  # fmt: skip
 #: No second argument below these is meant as what it is: decay rates are near one, or a half in GANs.
 _TOO_SMALL = {"beta_1": 0.1, "rho": 0.1, "momentum": 0.02}
-_DECAY = re.compile(r"decay|\bwd\b|\bl2\b|weight_?reg")
+_DECAY = regex(r"decay|\bwd\b|\bl2\b|weight_?reg")
 #: Names that other frameworks, or Keras once, have for settings: what they are called today.
 _FOREIGN = {
     "lr": "learning_rate", "LR": "learning_rate", "learn_rate": "learning_rate", "learningrate": "learning_rate",
@@ -47,10 +47,10 @@ _FOREIGN = {
 }  # fmt: skip
 #: Arguments of other frameworks' optimizers that none of Keras takes.
 _NEVER = {"betas": "beta_1", "eps": "epsilon", "params": ""}
-_VARIABLES = re.compile(r"\.(?:trainable_variables|trainable_weights|parameters\(\)|variables|weights)$")
+_VARIABLES = regex(r"\.(?:trainable_variables|trainable_weights|parameters\(\)|variables|weights)$")
 
 #: The optimizer of a Keras model, in code that names no other framework.
-_OF_A_MODEL = re.compile(r"(?:^|[._])model\.optimizer\.\w+$")
+_OF_A_MODEL = regex(r"(?:^|[._])model\.optimizer\.\w+$")
 
 
 @dataclass(frozen=True, eq=False)

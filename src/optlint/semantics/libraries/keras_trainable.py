@@ -6,11 +6,10 @@ and ``attributes`` ask; it must not know how a model is trained.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import events, families, keras_events, truth
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
@@ -42,9 +41,9 @@ BUILT_LATE = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
 #: Properties that decide what an optimizer is given; a class that has its own is not judged.
 _DECIDING = ("trainable", "trainable_variables", "trainable_weights")
 #: Code that sets flags.
-_SETS_FLAGS = re.compile(r"\.trainable\s*=(?!=)|[\"']trainable[\"']")
+_SETS_FLAGS = regex(r"\.trainable\s*=(?!=)|[\"']trainable[\"']")
 #: Ways to get weights that are not seen as attributes.
-_HIDDEN_WEIGHTS = re.compile(r"add_weight|add_variable|Variable\(|_layers\b|_trackables|_track")
+_HIDDEN_WEIGHTS = regex(r"add_weight|add_variable|Variable\(|_layers\b|_trackables|_track")
 
 #: Slot of a list that was extended by such a one, and got nothing by it.
 EMPTIED = "#emptied"

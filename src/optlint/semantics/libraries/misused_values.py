@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import attributes, events, families, iteration, modules
 from optlint.semantics.values import (
     Arguments,
@@ -40,7 +40,7 @@ _LISTING = frozenset(
 _ITERATORS = frozenset({"parameters", "modules", "filter", "chain", "map", "zip", "enumerate", "iter"})
 #: Look for an element by comparing: sets and dicts look by identity first.
 _COMPARING = frozenset({"list", "tuple", "deque", "dict_values"})
-_IDENTITIES = re.compile(r"\bid\b\s*[(,)]")
+_IDENTITIES = regex(r"\bid\b\s*[(,)]")
 _TUPLE_MEMBERS = frozenset(dir(tuple))
 
 

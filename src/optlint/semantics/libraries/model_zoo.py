@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+from optlint.deferred import regex
 from optlint.semantics.libraries.torch_nn import UNKNOWN
 
 
@@ -90,7 +91,7 @@ _TORCHVISION: Final[Mapping[str, _Layout]] = MappingProxyType(
 _TORCHVISION_FAMILIES: Final = tuple(sorted(_TORCHVISION, key=len, reverse=True))
 
 #: Parts that people put into a ready-made model in the place of its own.
-_TORCHVISION_HEAD: Final = re.compile(r"[A-Z]\w*(?:Predictor|Head)")
+_TORCHVISION_HEAD: Final = regex(r"[A-Z]\w*(?:Predictor|Head)")
 
 #: Begin like a model's name and are none.
 _TORCHVISION_HELPERS: Final = frozenset({"resnet_fpn_backbone"})
@@ -166,8 +167,8 @@ _HUB_REPOSITORIES: Final = ("facebookresearch/deit", "facebookresearch/dino", "f
 _LOADERS: Final = frozenset({"from_pretrained", "from_config", "_from_config", "from_name"})
 
 #: Model classes of transformers: `BertModel`, `AutoModelForCausalLM`, `GPT2LMHeadModel`, `CLIPModel`, ...
-_TRANSFORMERS_MODEL: Final = re.compile(r"\w*(Model|For[A-Z]\w+|ModelFor[A-Z]\w+|ModelWith\w+)")
-_TRANSFORMERS_OTHER: Final = re.compile(
+_TRANSFORMERS_MODEL: Final = regex(r"\w*(Model|For[A-Z]\w+|ModelFor[A-Z]\w+|ModelWith\w+)")
+_TRANSFORMERS_OTHER: Final = regex(
     r"(TF|Flax)[A-Z]\w+|\w*(DataCollator|Dataset|Processor|Tokenizer|Config|Output|Criteria|Trainer|Loss|Cache)\w*"
 )
 _TRANSFORMERS_HEADS: Final = MappingProxyType(

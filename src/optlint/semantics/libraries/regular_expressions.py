@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics.values import (
     FALSE,
     NONE,
@@ -36,7 +37,7 @@ _MATCH = "re.Match"
 #: Longer texts and patterns are not tried; a name of a parameter is far shorter.
 MAX_LENGTH = 300
 #: A repeated group that holds a repetition may take exponential time.
-_RISKY = re.compile(r"[*+}][^()]*\)[*+{]")
+_RISKY = regex(r"[*+}][^()]*\)[*+{]")
 #: What a number in a partly known name is tried as: an answer must be the same for all of them.
 _NUMBERS = ("0", "1", "3", "7", "10", "26")
 _SEARCHES = frozenset({"search", "match", "fullmatch"})

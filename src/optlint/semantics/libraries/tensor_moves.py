@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import walking
 from optlint.semantics.values import (
     Arguments,
@@ -35,7 +36,7 @@ _FACTORIES = frozenset({"randn", "rand", "zeros", "ones", "empty", "full", "lins
 #: Make a tensor of the processor's memory, whatever they are given.
 _ON_CPU = frozenset({"torch.Tensor", "torch.FloatTensor", "torch.from_numpy"})
 _OTHER_TYPES = frozenset({"float64", "double", "float16", "half", "bfloat16", "DoubleTensor", "HalfTensor"})
-_DEVICE_NAME = re.compile(r"device|cuda|gpu", re.IGNORECASE)
+_DEVICE_NAME = regex(r"device|cuda|gpu", re.IGNORECASE)
 
 
 def note_made(leaf: Leaf, name: str, arguments: Arguments) -> None:

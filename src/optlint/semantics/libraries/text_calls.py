@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from optlint.deferred import regex
 from optlint.semantics.values import (
     FALSE,
     TRUE,
@@ -29,8 +29,8 @@ _METHODS = frozenset(
     isupper join lower lstrip partition removeprefix removesuffix replace rfind rindex rpartition rsplit rstrip split
     splitlines startswith strip swapcase title upper zfill""".split()
 )
-_CONVERSION = re.compile(r"%(?:\((?P<key>\w+)\))?[-+ #0]*\d*(?:\.\d+)?(?P<kind>[sdirfgeux%])")
-_FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>\w*)(?P<rest>[^{}]*)\}")
+_CONVERSION = regex(r"%(?:\((?P<key>\w+)\))?[-+ #0]*\d*(?:\.\d+)?(?P<kind>[sdirfgeux%])")
+_FIELD = regex(r"\{\{|\}\}|\{(?P<name>\w*)(?P<rest>[^{}]*)\}")
 
 
 def join(parts: Sequence[Value]) -> Value:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import events, gradients, idle, modes, scaling
 from optlint.semantics.libraries import argument_faults, clipping, closures
 from optlint.semantics.libraries.parameter_arguments import (
@@ -106,9 +107,7 @@ def build_optimizer(
 
 
 #: What an optimizer of the user's does to gradients that it has used.
-_CLEARS = re.compile(
-    r"zero_grad|\.grad\s*=[^=]|grad(?:\.data)?\.(?:zero|mul|copy|fill|detach)_|del\b.*\.grad\b"
-)
+_CLEARS = regex(r"zero_grad|\.grad\s*=[^=]|grad(?:\.data)?\.(?:zero|mul|copy|fill|detach)_|del\b.*\.grad\b")
 
 
 def _clears(cls: UserClass) -> bool:
@@ -148,7 +147,7 @@ def _faults(
 
 
 #: A function with such a parameter is handed what its optimizer gets: its caller chose it.
-_HANDED_ON = re.compile(r"param|group|weight|variable|tensor", re.IGNORECASE)
+_HANDED_ON = regex(r"param|group|weight|variable|tensor", re.IGNORECASE)
 
 
 def _is_handed(frame: Frame, node: cst.FunctionDef, given: Value) -> bool:

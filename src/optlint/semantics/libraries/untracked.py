@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import families
 from optlint.semantics.frame import Frame
 from optlint.semantics.libraries import keras_layers, keras_trainable
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
 
 _PACKAGE = "#package"
-_MADE = re.compile(r"(?<![\w.])((?:\w+\.)*[A-Z]\w*)\([^()]*\)\(")
-_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_MADE = regex(r"(?<![\w.])((?:\w+\.)*[A-Z]\w*)\([^()]*\)\(")
+_NAME = regex(r"(?<![\w.])[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, eq=False)

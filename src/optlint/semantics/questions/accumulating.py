@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics.events import GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED
 from optlint.semantics.questions.clearing import cleared_too_early, is_optimizer, told
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
 #: By what the number of the round is divided.
-_EVERY = re.compile(r"%\s*([\w.]+)")
+_EVERY = regex(r"%\s*([\w.]+)")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import handed
 from optlint.semantics.neighbours import takes
 from optlint.semantics.questions.plain_containers import Kept
@@ -40,10 +41,10 @@ _REACHING = frozenset(
         "train",
     ]
 )
-_ANY_ATTRIBUTE = re.compile(r"__dict__|\bvars\(|\bdir\(")
-_BUILDS = re.compile(r"_*(?:make|build|init|create|reset|set_?up|add)", re.IGNORECASE)
+_ANY_ATTRIBUTE = regex(r"__dict__|\bvars\(|\bdir\(")
+_BUILDS = regex(r"_*(?:make|build|init|create|reset|set_?up|add)", re.IGNORECASE)
 #: Attributes that by their name are not meant to train.
-_FIXED = re.compile(
+_FIXED = regex(
     r"teacher|target|frozen|freeze|fixed|prior(?!it)|(?:^|_)ema|shadow|(?:^|_)ref(?:_|erence|$)|vgg|lpips|percept"
     r"|pretrain|snapshot|history|(?:^|_)old|backup|momentum",
     re.IGNORECASE,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics.events import Stepped
 from optlint.semantics.frame import Round
 from optlint.semantics.gradients import DIRTY, FILLED, UnseenOptimizer
@@ -42,7 +42,7 @@ class EvaluationStep:
     backward: Site | None
 
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORDS = regex(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _EVALUATES = frozenset(
     {"validate", "validation", "evaluate", "evaluation", "eval", "val", "valid", "test", "testing"}
 )
@@ -155,7 +155,7 @@ def _evaluating_scope(event: Stepped) -> tuple[Scope, frozenset[str]] | None:
 
 
 #: A test that may tell training from evaluation.
-_GUARD = re.compile(r"\bif\b[^\n]*\b(?:\w*train\w*|optim\w*|opt|phase|mode|backward|update\w*|adapt\w*)\b")
+_GUARD = regex(r"\bif\b[^\n]*\b(?:\w*train\w*|optim\w*|opt|phase|mode|backward|update\w*|adapt\w*)\b")
 
 
 def _is_guarded(function: Site) -> bool:
@@ -212,7 +212,7 @@ def _loader(rounds: Sequence[Round]) -> str:
     return ""
 
 
-_WRAPPED = re.compile(r"^(?:enumerate|tqdm|tqdm\.tqdm|zip|iter|trange|progress_bar)\(([\w.\[\]'\"]+).*\)$")
+_WRAPPED = regex(r"^(?:enumerate|tqdm|tqdm\.tqdm|zip|iter|trange|progress_bar)\(([\w.\[\]'\"]+).*\)$")
 
 
 def _inner(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import events, families, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions import causes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
 #: Callbacks and methods that release what is frozen while a trainer runs.
-_RELEASES = re.compile(r"unfreeze|BaseFinetuning|BackboneFinetuning", re.IGNORECASE)
+_RELEASES = regex(r"unfreeze|BaseFinetuning|BackboneFinetuning", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import walking
 from optlint.semantics.events import AttributeSet
 from optlint.semantics.libraries import empty_variables, keras_trainable
@@ -34,14 +34,14 @@ class MadeAtEachCall:
 
 
 #: Programs of TensorFlow 1, whose graph is made by one call, and has all variables.
-_GRAPHS = re.compile(
+_GRAPHS = regex(
     r"\btf\.(?:Session|placeholder|get_variable|layers\.|contrib|train\.\w+Optimizer|app\.run)|compat\.v1\.(?!keras)"
     r"|disable_(?:v2|eager)|\bvariable_scope\b"
 )
 #: Layers that are meant to be new each time, or get their weights from elsewhere.
-_MEANT = re.compile(r"rand|noise|augment|perturb|hyper|meta(?!data)", re.IGNORECASE)
-_GIVEN = re.compile(r"set_weights\(|load_weights\(|\.assign\(|weights\s*=\s*\[")
-_OWN_WEIGHTS = re.compile(r"add_weight\(|add_variable\(")
+_MEANT = regex(r"rand|noise|augment|perturb|hyper|meta(?!data)", re.IGNORECASE)
+_GIVEN = regex(r"set_weights\(|load_weights\(|\.assign\(|weights\s*=\s*\[")
+_OWN_WEIGHTS = regex(r"add_weight\(|add_variable\(")
 
 
 def made_in_call(run: Run) -> Iterator[MadeAtEachCall]:

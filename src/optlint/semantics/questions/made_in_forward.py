@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import families, modules
 from optlint.semantics import registration_events as events
 from optlint.semantics.events import AttributeSet, Backward, OptimizerBuilt, OptimizerStepped, WeightsLoaded
@@ -44,13 +44,13 @@ class MadeAtEachCall:
 
 
 #: What makes a fixed filter of a layer: values that were chosen, not drawn.
-_CHOSEN = re.compile(r"constant|ones|zero|eye|dirac|fill")
+_CHOSEN = regex(r"constant|ones|zero|eye|dirac|fill")
 #: Layers that are meant to be new each time.
-_MEANT_RANDOM = re.compile(r"rand|noise|augment|perturb|reservoir|hyper|meta", re.IGNORECASE)
+_MEANT_RANDOM = regex(r"rand|noise|augment|perturb|reservoir|hyper|meta", re.IGNORECASE)
 #: A class of the user's that gives its own weights their values, or is none of its own.
-_SETS_ITSELF = re.compile(r"\.data\b|copy_\(|load_|pretrained|no_grad|requires_grad|fill_\(|constant_\(")
+_SETS_ITSELF = regex(r"\.data\b|copy_\(|load_|pretrained|no_grad|requires_grad|fill_\(|constant_\(")
 #: Parameters that stand for a state, which starts with the same numbers at each call.
-_STATE = re.compile(r"\b(?:h|c|h0|c0|h_0|c_0|hx|cx|hidden\w*|state\w*|init\w*)\b\s*[,=]")
+_STATE = regex(r"\b(?:h|c|h0|c0|h_0|c_0|hx|cx|hidden\w*|state\w*|init\w*)\b\s*[,=]")
 
 
 def made_in_forward(run: Run) -> Iterator[MadeAtEachCall]:

@@ -5,11 +5,10 @@ Everything here needs evidence; a doubt is an empty answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import events
 from optlint.semantics.questions import causes
 from optlint.semantics.questions.telling import assigned_name, short
@@ -19,7 +18,7 @@ from optlint.semantics.values import Flow, Leaf, Optimizer
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
 
-_OTHER_DEVICE = re.compile(r"set_default_device|set_default_tensor_type|set_default_dtype|with torch\.device")
+_OTHER_DEVICE = regex(r"set_default_device|set_default_tensor_type|set_default_dtype|with torch\.device")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import families
 from optlint.semantics.events import AttributeSet, Backward, GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED, Subject
@@ -147,7 +147,7 @@ def _is_carried(run: Run, inside: Sequence[object], backward: Backward) -> bool:
     return False
 
 
-_BATCHES = re.compile(r"loader|batches|dataset\b|train_data|minibatch|iterator", re.IGNORECASE)
+_BATCHES = regex(r"loader|batches|dataset\b|train_data|minibatch|iterator", re.IGNORECASE)
 
 
 def _goes_on(run: Run, step: Stepped, ran: LoopRan) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import events, families, handed, modules
 from optlint.semantics.events import OptimizerBuilt
 from optlint.semantics.questions.holdings import leaves_in
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: How like ``init`` a name must be.
 _ALIKE = 0.75
-_CALLS_BASE = re.compile(r"\bsuper\([^()]*\)\s*\.__init__\(|\b\w+(?:\.\w+)*\.__init__\(\s*self\b")
+_CALLS_BASE = regex(r"\bsuper\([^()]*\)\s*\.__init__\(|\b\w+(?:\.\w+)*\.__init__\(\s*self\b")
 
 
 @dataclass(frozen=True)

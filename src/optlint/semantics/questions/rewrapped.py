@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import copies
 from optlint.semantics.events import Backward, Stepped
 from optlint.semantics.site import Site
@@ -136,10 +136,10 @@ def _lost(site: Site, cuts: frozenset[tuple[Leaf, Cut]]) -> Cut | None:
     return max(earlier, key=lambda cut: (cut.order, cut.site.path, cut.site.span()), default=None)
 
 
-_FIRST = re.compile(
+_FIRST = regex(
     r"\(\[?\s*([A-Za-z_][\w.]*?)(?:\.item\(\)|\.data|\.detach\(\)|\.cpu\(\)|\.numpy\(\))*\s*[\],)]"
 )
-_MARKED = re.compile(r"^(.*?)(?:\.detach\(\)|\.data|\.clone\(\))*\.requires_grad")
+_MARKED = regex(r"^(.*?)(?:\.detach\(\)|\.data|\.clone\(\))*\.requires_grad")
 
 
 def _number(copy: Copy) -> str:

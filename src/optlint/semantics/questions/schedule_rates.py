@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from optlint.deferred import regex
 from optlint.semantics import calls
 from optlint.semantics.events import Backward, OptimizerBuilt, OptimizerStepped
 from optlint.semantics.frame import Frame
@@ -221,8 +222,8 @@ def _is_certain(made: SchedulerMade, step: SchedulerStepped) -> bool:
     return unconditional and not any(one.loop.breaks.used or one.loop.continues.used for one in inner)
 
 
-_EPOCHS = re.compile(r"epochs?$", re.IGNORECASE)
-_A_NAME = re.compile(r"[A-Za-z_][\w.]*$|[A-Za-z_][\w.]*\[['\"]\w+['\"]\]$")
+_EPOCHS = regex(r"epochs?$", re.IGNORECASE)
+_A_NAME = regex(r"[A-Za-z_][\w.]*$|[A-Za-z_][\w.]*\[['\"]\w+['\"]\]$")
 
 
 def _other_unit(run: Run, made: SchedulerMade, steps: list[SchedulerStepped]) -> Misused | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import families
 from optlint.semantics.events import (
     Backward,
@@ -158,7 +158,7 @@ def _is_open(cls: UserClass | LibraryClass) -> bool:
     return not isinstance(cls, UserClass) or cls.has_unknown_base()
 
 
-_MEASURE = re.compile(r"loss|acc\b|accuracy|score|metric", re.IGNORECASE)
+_MEASURE = regex(r"loss|acc\b|accuracy|score|metric", re.IGNORECASE)
 
 
 def _misstepped(run: Run, event: SchedulerStepped) -> Misused | None:

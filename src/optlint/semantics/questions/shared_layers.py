@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import events, modules
 from optlint.semantics.questions.owners import all_modules
 from optlint.semantics.questions.plain_containers import kept
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 #: Lines above a statement in which its author may say what is meant.
 _LINES_ABOVE = 4
 #: Words of those who share weights on purpose.
-_ON_PURPOSE = re.compile(
+_ON_PURPOSE = regex(
     r"shar(?:e|ed|es|ing)(?![a-z])|(?:^|[\W_])(?:tie|tied|ties|tying)(?![a-z])|reuse|recurren|siames|universal|albert"
     r"|same[ _](?:weight|layer|block|module|param|head)|unroll|looped|weight_?tying",
     re.IGNORECASE,
 )
 #: What several places often share by design: the heads that predict from each level or layer.
-_HEAD = re.compile(
+_HEAD = regex(
     r"head|embed|pred|classif|cls|bbox|box|logit|branch|proj|out(?![a-z])|critic|loss", re.IGNORECASE
 )
 

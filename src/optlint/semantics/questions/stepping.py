@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import modules
 from optlint.semantics.events import (
     Backward,
@@ -168,7 +168,7 @@ def _parts_of_holders(run: Run, held: set[Leaf]) -> set[int]:
     }
 
 
-_BOUND = re.compile(r"\s*([\w.]+)\s*(?::[^=]+)?=[^=]")
+_BOUND = regex(r"\s*([\w.]+)\s*(?::[^=]+)?=[^=]")
 
 
 def _step_not_reached(run: Run, built: OptimizerBuilt) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import families, tapes, walking
 from optlint.semantics.events import AttributeSet, ModelMade
 from optlint.semantics.libraries import empty_variables, keras_trainable, untracked
@@ -39,18 +39,16 @@ class Untracked:
 
 
 #: Variables that are no weights by their type, or by what they are called.
-_NO_FLOAT = re.compile(r"\bu?int(?:8|16|32|64)?\b|\bbool\b|\bstring\b")
-_WHOLE = re.compile(r"Variable\(\s*(?:initial_value\s*=\s*)?[\[(]?\s*(?:-?\d+|True|False)\s*[,)\]]")
-_STATE = re.compile(
+_NO_FLOAT = regex(r"\bu?int(?:8|16|32|64)?\b|\bbool\b|\bstring\b")
+_WHOLE = regex(r"Variable\(\s*(?:initial_value\s*=\s*)?[\[(]?\s*(?:-?\d+|True|False)\s*[,)\]]")
+_STATE = regex(
     r"step|count|iter|state|queue|moving|running|ema\b|momentum|total|best|epoch|buffer|cache|seed|mask|pos|memory"
     r"|anneal|beta|temperature|rate\b|\blr|warm|kl_weight|threshold|version|initiali[sz]ed|fixed|frozen|const|num_|^n_",
     re.IGNORECASE,
 )
-_OTHERS = re.compile(
-    r"teacher|target|frozen|momentum|ema|reference|pretrained|fixed|extractor|vgg", re.IGNORECASE
-)
+_OTHERS = regex(r"teacher|target|frozen|momentum|ema|reference|pretrained|fixed|extractor|vgg", re.IGNORECASE)
 #: A class that tells Keras itself what it has.
-_TELLS = re.compile(r"_trainable_variables|_track|_non_trainable|def (?:trainable_)?(?:variables|weights)\b")
+_TELLS = regex(r"_trainable_variables|_track|_non_trainable|def (?:trainable_)?(?:variables|weights)\b")
 
 
 def untracked_variables(run: Run) -> Iterator[Untracked]:
