@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import cProfile
 import json
 import os
-import pstats
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -380,12 +378,10 @@ def test_every_module_of_the_analysis_has_a_layer() -> None:
 
 
 def test_time_in_packages_counts_for_the_layer_that_calls_them(tmp_path: Path) -> None:
-    profile = cProfile.Profile()
     file = tmp_path / "train.py"
     file.write_text(TRAINING + "table = " + repr(list(range(20_000))), encoding="utf-8")
     in_process.warm_up()
-    profile.runcall(lambda: list(in_process.check_files(tmp_path, [file])))
-    stats = pstats.Stats(profile)
+    stats = hotspots.profiled([tmp_path])
     shares = hotspots.shares(stats)
     total = sum(entry[2] for entry in stats.stats.values())  # type: ignore[attr-defined]
     assert sum(shares.values()) == pytest.approx(total, rel=1e-6)
