@@ -138,6 +138,15 @@ class Frame:
     nonlocal_names: set[str] = field(default_factory=set)
     statement: cst.CSTNode | None = None
     is_class: bool = False
+    #: Whether a function was made in it that can look into it when it is over.
+    captured: bool = False
+
+    def capture(self) -> None:
+        """A function was made that sees this scope and those around it."""
+        scope: Frame | None = self
+        while scope is not None and not scope.captured:
+            scope.captured = True
+            scope = scope.parent
 
     def lookup(self, name: str) -> Value | None:
         """The local or enclosing value of a name; None when no scope up to the module binds it."""

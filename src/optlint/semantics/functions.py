@@ -77,6 +77,7 @@ _PLACEHOLDER = regex(
 def define_function(it: Interpreter, node: cst.FunctionDef) -> None:
     """``def``: bind the function, decorated."""
     frame = it.frame
+    frame.capture()
     function = Function(
         node.name.value, node, frame.context, frame, _defaults(it, node.params), it.site(node)
     )
@@ -131,6 +132,7 @@ def in_mode(it: Interpreter, value: Value, mode: Value, node: cst.CSTNode) -> Va
 def make_lambda(it: Interpreter, node: cst.Lambda) -> Function:
     """A lambda as a function value."""
     frame = it.frame
+    frame.capture()
     return Function("<lambda>", node, frame.context, frame, _defaults(it, node.params), it.site(node))
 
 
@@ -214,6 +216,7 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
     if it.root_class is not None and function.owner is it.root_class and _is_placeholder(function):
         return UNKNOWN
     variables: dict[str, object] = {"#node": function.node}
+    mark = it.heap.mark()
     frame = Frame(
         function.context,
         variables,
@@ -236,6 +239,8 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         result = _body(it, function, frame)
         if known and result is not expressions.NEVER:
             it.heap.set(function.slots, known, result)
+        if not frame.captured:
+            it.heap.forget(mark, variables)
         return result
     finally:
         it.conditional, it.reader = loops_condition, reader

@@ -5,10 +5,10 @@ Every variable, attribute and container content lives in some dictionary and is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from optlint.semantics.values import ABSENT, Entries, Items, Obj, Unknown, Value, join_values, options
+from optlint.semantics.values import ABSENT, Entries, Items, Obj, Slots, Unknown, Value, join_values, options
 
 Cell = tuple[int, str]
 #: What a stretch of execution wrote: cell → (dictionary, key, value now).
@@ -67,12 +67,24 @@ class Heap:
         """Make what was written since ``mark`` final: definitions do not depend on the branch that used them first."""
         del self._trail[mark:]
 
-    def same_before(self, mark: int, store: int, key: str, value: Any) -> bool:
-        """Whether a cell had this value at ``mark`` already."""
-        for cells, name, old in self._trail[mark:]:
-            if id(cells) == store and name == key:
-                return bool(old is value or old == value)
-        return True
+    def forget(self, mark: int, store: dict[str, Any]) -> None:
+        """Drop what was written into a store since ``mark``: a scope that is over and that nobody can look into."""
+        trail = self._trail
+        trail[mark:] = [entry for entry in trail[mark:] if entry[0] is not store]
+
+    def differences(self, mark: int, serial: int) -> Iterator[tuple[dict[str, Any], str, Any, Any]]:
+        """The cells that hold something else than at ``mark``: store, key, value then, value now.
+
+        Without those of objects that were made after ``serial``.
+        """
+        before: Changes = {}
+        for store, key, old in self._trail[mark:]:
+            if not isinstance(store, Slots) or store.made < serial:
+                before.setdefault((id(store), key), (store, key, old))
+        for store, key, old in before.values():
+            value = store.get(key, ABSENT)
+            if old is not value and old != value:
+                yield store, key, old, value
 
     def join(self, arms: Sequence[Changes]) -> None:
         """Write what holds after any one of ``arms``, each a change of the present state."""

@@ -53,6 +53,7 @@ from optlint.semantics.values import (
     Unknown,
     UserClass,
     Value,
+    next_serial,
 )
 
 if TYPE_CHECKING:
@@ -455,9 +456,9 @@ class Interpreter:
                     break
                 if steps is not None:
                     steps.stand((count,))
-                mark = self.heap.mark()
+                mark, serial = self.heap.mark(), next_serial()
                 live = self._doubtful_round(node, loop, element, total)
-                if repeated and live and not self._changed_since(mark, node.target):
+                if repeated and live and not self._changed_since(mark, serial, node.target):
                     break
         finally:
             self.unknown_rounds -= unknown
@@ -507,16 +508,14 @@ class Interpreter:
         loop.continues.close(live)
         return live or again
 
-    def _changed_since(self, mark: int, target: cst.BaseExpression) -> bool:
-        """Whether a round changed anything but its own loop variables."""
+    def _changed_since(self, mark: int, serial: int, target: cst.BaseExpression) -> bool:
+        """Whether a round changed anything but its own loop variables and what it made itself."""
         names = set(assignment.target_names(target))
-        variables = id(self.frame.variables)
-        for (store, key), (_, _, value) in self.heap.changes_since(mark).items():
-            if store == variables and key in names:
-                continue
-            if not self.heap.same_before(mark, store, key, value):
-                return True
-        return False
+        variables = self.frame.variables
+        return any(
+            store is not variables or key not in names
+            for store, key, _, _ in self.heap.differences(mark, serial)
+        )
 
     def _while(self, node: cst.While) -> bool:
         if truth.truth(expressions.evaluate(self, node.test)) is False:

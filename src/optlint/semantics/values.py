@@ -205,15 +205,24 @@ class External(Value):
     name: str
 
 
+class Slots(dict[str, Any]):
+    """The mutable state of an object; ``made`` is the serial of the object."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, made: int) -> None:
+        self.made = made
+
+
 class Obj(Value):
     """An object with identity. ``slots`` is its mutable state; ``serial`` grows: what was made later has more."""
 
     __slots__ = ("serial", "site", "slots")
 
     def __init__(self, site: Site | None = None) -> None:
-        self.slots: dict[str, Any] = {}
+        self.serial = next(_MADE)
+        self.slots = Slots(self.serial)
         self.site = site
-        self.serial = next_serial()
 
 
 @dataclass(frozen=True)
