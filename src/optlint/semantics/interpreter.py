@@ -40,6 +40,7 @@ from optlint.semantics.heap import Heap
 from optlint.semantics.libraries import clipping, keras_trainable, torch_identity
 from optlint.semantics.libraries.keras_generation import Generation
 from optlint.semantics.site import Site
+from optlint.semantics.steadiness import Steadiness
 from optlint.semantics.values import (
     ABSENT,
     UNKNOWN,
@@ -450,6 +451,9 @@ class Interpreter:
             isinstance(element, Const) for element in rounds
         )
         self.unknown_rounds += unknown
+        steadiness = Steadiness(
+            self.heap, next_serial(), self.frame.variables, assignment.target_names(node.target)
+        )
         try:
             for count, element in enumerate(rounds, 1):
                 if not live:
@@ -458,7 +462,7 @@ class Interpreter:
                     steps.stand((count,))
                 mark, serial = self.heap.mark(), next_serial()
                 live = self._doubtful_round(node, loop, element, total)
-                if repeated and live and not self._changed_since(mark, serial, node.target):
+                if repeated and live and steadiness.reached(mark, serial, count):
                     break
         finally:
             self.unknown_rounds -= unknown
@@ -507,15 +511,6 @@ class Interpreter:
         again = loop.continues.used
         loop.continues.close(live)
         return live or again
-
-    def _changed_since(self, mark: int, serial: int, target: cst.BaseExpression) -> bool:
-        """Whether a round changed anything but its own loop variables and what it made itself."""
-        names = set(assignment.target_names(target))
-        variables = self.frame.variables
-        return any(
-            store is not variables or key not in names
-            for store, key, _, _ in self.heap.differences(mark, serial)
-        )
 
     def _while(self, node: cst.While) -> bool:
         if truth.truth(expressions.evaluate(self, node.test)) is False:

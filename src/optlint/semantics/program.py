@@ -52,7 +52,15 @@ class Run:
 
     def of(self, kind: type[E]) -> Iterator[E]:
         """The events of one kind, in order."""
-        return (event for event in self.events if isinstance(event, kind))
+        return iter(self._by_kind.get(kind, ()))  # type: ignore[arg-type]
+
+    @cached_property
+    def _by_kind(self) -> dict[type, list[Event]]:
+        found: dict[type, list[Event]] = {}
+        for event in self.events:
+            for kind in type(event).__mro__:
+                found.setdefault(kind, []).append(event)
+        return found
 
     def ask(self, question: Callable[[Run], Iterable[T]]) -> tuple[T, ...]:
         """The answer to a question of ``optlint.semantics.questions``, worked out once."""

@@ -165,7 +165,9 @@ def of_index(key: Value) -> frozenset[tuple[Leaf, Cut]]:
 
 def hardened(cuts: Iterable[tuple[Leaf, Cut]], cut: Cut) -> frozenset[tuple[Leaf, Cut]]:
     """The cuts behind a number that is cut once more: what gradient of zeros there was is none now."""
-    return frozenset((leaf, cut if old.kind == "zero-gradient" else old) for leaf, old in cuts)
+    given = frozenset(cuts)
+    zeros = [pair for pair in given if pair[1].kind == "zero-gradient"]
+    return given.difference(zeros) | {(leaf, cut) for leaf, _ in zeros} if zeros else given
 
 
 def zeroed(it: Interpreter, values: list[Value], node: cst.CSTNode, text: str) -> Value:

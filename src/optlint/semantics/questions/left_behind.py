@@ -60,9 +60,9 @@ def leaves(loop: cst.For) -> bool:
     return any(isinstance(node, (cst.Break, cst.Return, cst.Yield)) for node in _inside(loop.body))
 
 
-def in_each_round(loop: cst.For, wanted: cst.CSTNode) -> bool:
-    """Whether a node stands in the body of a loop and under no condition, inner loop or function."""
-    return any(node is wanted for statement in _flat(loop.body) for node in _inside(statement, False))
+def in_each_round(loop: cst.For) -> frozenset[cst.CSTNode]:
+    """What stands in the body of a loop and in no function: all that may run in each round."""
+    return frozenset(node for statement in _flat(loop.body) for node in _inside(statement))
 
 
 # -- the text --------------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def _dotted(node: cst.CSTNode) -> str:
     return ""
 
 
-def _inside(node: cst.CSTNode, functions: bool = True) -> Iterator[cst.CSTNode]:
+def _inside(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """A node and all in it that runs where it stands. The name of an attribute is no name of its own."""
     waiting = [node]
     while waiting:

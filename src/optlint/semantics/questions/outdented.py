@@ -5,8 +5,9 @@ Everything here needs evidence; a doubt is an empty answer.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -25,6 +26,9 @@ from optlint.semantics.values import Container, Leaf, OneShot, Optimizer, Unknow
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run
+
+
+Inside = Callable[[cst.For], frozenset[cst.CSTNode]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def outdented_updates(run: Run) -> Iterator[OutdentedUpdate]:
     if run.interpreter.book.out_of_hand:
         return
     seen: set[Site] = set()
+    inside: Inside = functools.cache(left_behind.in_each_round)
     loops = [(position, event) for position, event in enumerate(run.events) if isinstance(event, LoopRan)]
     for position, event in enumerate(run.events):
         if not isinstance(event, Stepped) or not is_optimizer(event.subject):
@@ -55,7 +60,7 @@ def outdented_updates(run: Run) -> Iterator[OutdentedUpdate]:
             continue
         if isinstance(event.subject, Optimizer) and run.held_by(event.subject) & run.touched:
             continue  # the gradients were used in another way
-        fact = _late_step(run, event, loops) or _late_backward(run, position, event, loops)
+        fact = _late_step(run, event, loops, inside) or _late_backward(run, position, event, loops)
         if fact is not None and fact.site not in seen:
             seen.add(fact.site)
             yield fact
@@ -68,15 +73,16 @@ def _filled_at(event: Stepped) -> list[Site]:
 # -- the step behind the loop ----------------------------------------------------------------------------------------
 
 
-def _late_step(run: Run, step: Stepped, loops: Sequence[tuple[int, LoopRan]]) -> OutdentedUpdate | None:
+def _late_step(
+    run: Run, step: Stepped, loops: Sequence[tuple[int, LoopRan]], inside: Inside
+) -> OutdentedUpdate | None:
     """A step behind a loop in each round of which the gradients are cleared and computed."""
     filled = _filled_at(step)
-    for _, ran in loops:
-        loop = ran.site
+    for loop in dict.fromkeys(ran.site for _, ran in loops):
         node = loop.node
         if not isinstance(node, cst.For) or not filled or step.site.part is not loop.part:
             continue
-        if not all(left_behind.in_each_round(node, site.node) for site in filled):
+        if not inside(node).issuperset(site.node for site in filled):
             continue
         if not left_behind.follows(loop, step.site) or left_behind.leaves(node) or _steps_in(run, step, loop):
             continue
