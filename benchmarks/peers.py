@@ -46,12 +46,17 @@ _OWN = "optlint"
 
 
 def installed(folder: Path) -> Path:
-    """The folder of the peers' programs below the virtual environment ``folder``, which is made unless it is there."""
+    """The folder of the peers' programs below the virtual environment ``folder``, which is made unless it is there.
+
+    Raises ``SystemExit`` for a folder that holds something else.
+    """
+    if folder.exists() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()):
+        raise SystemExit(f"{folder} is no virtual environment")
     programs = folder / "bin"
     stamp = folder / _STAMP
     if not stamp.is_file() or stamp.read_text(encoding="utf-8").split() != list(PINNED):
         say(f"installing {', '.join(PINNED)}")
-        venv.create(folder, with_pip=True, clear=True)
+        venv.create(folder, with_pip=True)
         subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *PINNED], check=True)
         stamp.write_text("\n".join(PINNED), encoding="utf-8")
     return programs

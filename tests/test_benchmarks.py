@@ -233,6 +233,13 @@ def test_the_sample_is_of_many_repositories_and_none_is_most_of_it(tmp_path: Pat
     assert chosen[-1].name > "owner+30"
 
 
+def test_peers_are_not_installed_into_a_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(SystemExit, match="is no virtual environment"):
+        peers.installed(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
 def test_replicated_trees_hold_no_file_twice(checkouts: Path, tmp_path: Path) -> None:
     files, lines = growth.replicated(measuring.checkouts(checkouts), tmp_path / "tree", 100)
     texts = [path.read_bytes() for path in measuring.python_files([tmp_path / "tree"])]
