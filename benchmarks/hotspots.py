@@ -55,6 +55,7 @@ _ROUNDS = 40
 LAYERS = (
     ("discovery", "reading and discovery"),
     ("folders", "reading and discovery"),
+    ("disk", "reading and discovery"),
     ("source.py", "reading and discovery"),
     ("notebook", "reading and discovery"),
     ("magics", "reading and discovery"),
@@ -87,16 +88,20 @@ SPECIAL = {
     ("syntax/source_module.py", "code"): "libcst: source text of nodes",
     ("checker.py", "may_matter"): "triage",
 }
+#: Modules that work for all layers: their time counts for the callers, as a package's does.
+EVERYWHERE = ("dataclass_methods.py", "deferred.py")
 _SYNTAX = "`ast`: is it Python, where are its statements"
 
 
 @functools.cache
 def layer(function: Function) -> str | None:
-    """The layer that a function belongs to; None for one that is not optlint's."""
+    """The layer that a function belongs to; None for one that works for whoever calls it."""
     file, _, name = function
     if not file.startswith(_PACKAGE + os.sep):
         return None
     inside = file[len(_PACKAGE) + 1 :].replace(os.sep, "/")
+    if inside in EVERYWHERE:
+        return None
     if (inside, name) in SPECIAL:
         return SPECIAL[inside, name]
     if inside.startswith("syntax/"):
