@@ -113,26 +113,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             described(machine()),
             table(HEAD, rows(measured)),
         ]
+        result: dict[str, object] = {"machine": machine(), "costs": plain(measured)}
         if trees.has_cache():
-            content += _smaller(tree, work / "smaller", chosen.runs)
+            said, smaller = _smaller(tree, work / "smaller", chosen.runs)
+            content += said
+            result["smaller"] = plain(smaller)
         else:
             content.append("This optlint has no cache: there is nothing to say of warm runs.")
-    result = {"machine": machine(), "costs": plain(measured)}
     deliver(NAME, result, "\n\n".join(content), PAGE if chosen.write else None)
     return 0
 
 
-def _smaller(tree: Path, cache: Path, runs: int) -> list[str]:
-    """The same for a tree of the size that a project has."""
+def _smaller(tree: Path, cache: Path, runs: int) -> tuple[list[str], dict[str, list[Cost]]]:
+    """The same for a tree of the size that a project has: what to say of it, and the costs."""
     paths = trees.first_files(tree, SMALLER)
     files, lines = trees.size_of(tree, paths)
     with trees.edits(trees.training_script([tree / path for path in paths])) as edit:
         some = trees.Runs(tree, cache, paths)
         measured = in_turn(list(steps(some, cores(), edit)), runs)
-    return [
-        f"The first {len(paths)} of these repositories, {files:,} files with {lines:,} lines:",
-        table(HEAD, rows(measured)),
-    ]
+    title = f"The first {len(paths)} of these repositories, {files:,} files with {lines:,} lines:"
+    return [title, table(HEAD, rows(measured))], measured
 
 
 def plain(measured: dict[str, list[Cost]]) -> dict[str, list[dict[str, float | int | None]]]:
