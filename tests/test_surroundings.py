@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import optlint
-from optlint.disk import Disk
-from optlint.semantics import neighbours
-from optlint.semantics.neighbours import Neighbours, Question
-from optlint.semantics.surroundings import FIND, REQUIREMENTS, Surroundings
+from optlint.around import neighbours
+from optlint.around.disk import Disk
+from optlint.around.neighbours import Neighbours
+from optlint.around.questions import FIND, REQUIREMENTS, Question
+from optlint.around.surroundings import Surroundings
 
 PACKAGE = Path(optlint.__file__).parent
 PURE = {

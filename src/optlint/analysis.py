@@ -112,7 +112,6 @@ def _analyse(
     follow(interpreter, source, path, check)
     report.findings = sorted(found.values(), key=lambda finding: finding.sort_key)
     report.notes.extend(Note(path, problem.line, problem.message) for problem in source.problems())
-    report.dependencies = tuple(sorted(interpreter.sources))
 
 
 def _fault(path: str, rule: type[Rule], error: Exception) -> Finding:

@@ -42,6 +42,7 @@ def settings_text(settings: Settings, path: str) -> str:
         f"config: {settings.config_path or 'none'}",
         f"root: {settings.root}",
         *(f"{key}: {', '.join(values) or 'none'}" for key, values in lists.items()),
+        f"cache-dir: {settings.cache_dir or 'none'}",
         f"output-format: {settings.output_format}",
     ]
     return "\n".join(lines)

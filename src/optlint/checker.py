@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from optlint import suppressions
+from optlint.around.questions import BYTES, Question, bytes_digest
 from optlint.deferred import dataclass
 from optlint.finding import Finding, Note, Span
 from optlint.rules import all_rules
@@ -31,9 +32,12 @@ from optlint.suppressions import Suppressions
 from optlint.validity import Validity, Verdict, check
 
 if TYPE_CHECKING:
+    from optlint.around.surroundings import Surroundings
     from optlint.rules.base import Rule
     from optlint.semantics.project import Project
     from optlint.settings import Settings
+
+SurroundingsOf = Callable[["Settings"], "Surroundings"]
 
 _RELEVANT = re.compile(
     rb"optim\b|optimi[sz]ers?\b|Adam|SGD|\.parameters\(|\bParameter\(|\bVariable\("
@@ -63,7 +67,8 @@ def may_matter(data: bytes) -> bool:
 class Outcome:
     """What one file gave, in plain data that travels between processes. Paths are absolute.
 
-    ``analysed`` says that every rule had its say, so that a suppression without effect can be called so.
+    ``analysed`` says that every rule had its say, so that a suppression without effect can be called so. ``looked`` are
+    the questions that it rests on, about the file itself and about others, with their answers.
     """
 
     path: str
@@ -74,6 +79,7 @@ class Outcome:
     suppressions: Suppressions | None = None
     skipped: bool = False
     analysed: bool = False
+    looked: dict[Question, str] = field(default_factory=dict)
 
     def fail(self, reason: str) -> None:
         """Take note that optlint itself went wrong on this file."""
@@ -94,10 +100,13 @@ def rules_of(settings: Settings) -> tuple[type[Rule], ...]:
 class Checker:
     """Checks files one by one; a process has one, so that what it learns of shared modules is learnt once."""
 
-    def __init__(self, settings: Sequence[Settings], store: SourceStore) -> None:
-        """``settings`` are those that a file's number in ``check`` stands for."""
+    def __init__(
+        self, settings: Sequence[Settings], store: SourceStore, surroundings: SurroundingsOf | None = None
+    ) -> None:
+        """``settings`` are those that a file's number in ``check`` stands for. ``surroundings`` are there already."""
         self._settings = settings
         self._store = store
+        self._surroundings = surroundings
         self._projects: dict[int, Project] = {}
 
     def check(self, path: str, which: int) -> Outcome:
@@ -114,6 +123,7 @@ class Checker:
         path = outcome.path
         try:
             data = self._store.load(path)
+            outcome.looked[Question(BYTES, path)] = bytes_digest(data)
             parts = _parts(path, data)
             text = "".join(parts)
         except SourceError as error:
@@ -141,14 +151,17 @@ class Checker:
 
         settings = self._settings[which]
         rules = tuple(rule for rule in rules_of(settings) if rule not in HOUSEKEEPING)
+        project = self._project(which)
+        project.looked_at()  # not at what the file before it has asked, if that failed
         try:
-            report = analyse(outcome.path, text, settings, rules, self._project(which))
+            report = analyse(outcome.path, text, settings, rules, project)
         except SyntaxError:
             if validity.verdict is not Verdict.NEWER:
                 raise
             message = "needs a newer Python than the one that runs optlint, not analysed"
             outcome.notes.append(Note(outcome.path, validity.line, f"{message}: {validity.message}"))
             return
+        outcome.looked |= project.looked_at()
         outcome.findings += report.findings
         outcome.notes += report.notes
         outcome.faults += report.faults
@@ -158,7 +171,9 @@ class Checker:
         from optlint.semantics.project import Project
 
         if which not in self._projects:
-            self._projects[which] = Project(self._settings[which], self._store.read)
+            settings = self._settings[which]
+            known = self._surroundings(settings) if self._surroundings is not None else None
+            self._projects[which] = Project(settings, self._store.read, known)
         return self._projects[which]
 
 

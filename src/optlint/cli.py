@@ -19,9 +19,10 @@ from optlint.options import USAGE_FAULT, Options, RunError, complain
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from optlint.cache.results import ResultCache
     from optlint.discovery import Discovered
     from optlint.engine import Report
-    from optlint.settings import Configuration
+    from optlint.settings import Configuration, Settings
     from optlint.source import SourceStore
 
 HOW_TO_CALL = """\
@@ -137,6 +138,8 @@ def _formats_for(context: click.Context, parameter: click.Parameter, incomplete:
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: the cores)."
 )
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep the results of earlier runs.")
+@click.option("--cache-dir", metavar="DIR", type=click.Path(), help="Keep the results there.")
 @click.option("--stdin-filename", metavar="FILE", help="What to call standard input.")
 @click.option("--show-settings", is_flag=True, help="Print the settings for the first path, and stop.")
 @click.option("--show-files", is_flag=True, help="Print the files that would be checked, and stop.")
@@ -157,6 +160,8 @@ def command(
     config: str | None,
     isolated: bool,
     jobs: int | None,
+    no_cache: bool,
+    cache_dir: str | None,
     stdin_filename: str | None,
     statistics: bool,
     exit_zero: bool,
@@ -192,6 +197,8 @@ def command(
         config=config,
         isolated=isolated,
         jobs=jobs or _cores(),
+        no_cache=no_cache,
+        cache_dir=cache_dir,
         stdin_filename=stdin_filename,
         statistics=statistics,
         exit_zero=exit_zero,
@@ -287,13 +294,17 @@ def _lint(options: Options, configuration: Configuration) -> int:
 
         def lint(files: SourceStore) -> Report:
             with ProgressBar(wanted=not options.quiet) as bar:
-                return check_files(
+                report = check_files(
                     found.files,
                     configuration.for_folder,
                     store=files,
                     jobs=options.jobs,
                     progress=bar.advance,
+                    cache=_cache(options, here),
                 )
+            if options.verbose:
+                click.echo(f"optlint: {report.cached} of {report.files} known from earlier runs", err=True)
+            return report
 
         if options.add_ignore is not None:
             status = delivery.ignore(options, outputs, lint, store)
@@ -306,6 +317,15 @@ def _lint(options: Options, configuration: Configuration) -> int:
     except SettingsError as error:
         raise RunError(str(error)) from error
     return USAGE_FAULT if found.problems else status
+
+
+def _cache(options: Options, here: Settings) -> ResultCache | None:
+    """The results of earlier runs, unless they are not wanted. ``here`` are the settings of the current folder."""
+    if options.no_cache or options.piped is not None:
+        return None
+    from optlint.cache.results import ResultCache
+
+    return ResultCache(here.root, options.cache_dir)
 
 
 def _find(options: Options, configuration: Configuration) -> tuple[Discovered, SourceStore]:

@@ -22,11 +22,12 @@ from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppress
 from optlint.selection import matches
 from optlint.source import SourceStore
 from optlint.suppressions import Suppressions
-from optlint.workers import Progress, check_all
 
 if TYPE_CHECKING:
     from optlint.baseline import Entry
+    from optlint.cache.results import ResultCache
     from optlint.settings import Settings
+    from optlint.workers import Progress
 
 __all__ = ["Report", "may_matter", "run"]
 
@@ -38,7 +39,7 @@ class Report:
     ``errors`` names every file that could not be (fully) checked and why; ``notes`` are those of them that are the
     user's mistake in nothing; ``faults`` what went wrong with the run itself; ``details`` the tracebacks behind them.
     Where it was ``compared`` with a baseline, ``unchanged`` are the findings that it knows, ``stale`` its entries that
-    are no more.
+    are no more. ``cached`` counts the files whose results were known from earlier runs.
     """
 
     folder: str
@@ -51,6 +52,7 @@ class Report:
     unchanged: tuple[Finding, ...] = ()
     stale: tuple[Entry, ...] = ()
     compared: bool = False
+    cached: int = 0
 
     @property
     def exit_status(self) -> int:
@@ -68,20 +70,61 @@ def run(
     jobs: int = 1,
     folder: str | None = None,
     progress: Progress | None = None,
+    cache: ResultCache | None = None,
 ) -> Report:
     """Check ``files`` (absolute paths) and bring together what they gave.
 
     ``settings_of`` gives the settings for an absolute folder; ``store`` reads files; ``jobs`` is the number
     of processes; ``folder`` is what the report's paths are relative to (default: the current folder). The
     report is the same for any ``jobs``. ``progress`` is told of files as they are done: how many, and of how many.
+    ``cache`` knows what earlier runs gave; it is left out where texts are laid over the disk.
     Raises what ``settings_of`` raises.
     """
     store = store or SourceStore()
     files = sorted(dict.fromkeys(files))
+    if store.overlay:
+        cache = None
+    known = _known(files, settings_of, cache)
+    tell = None if progress is None else lambda done, _: progress(done, len(files))
+    if tell is not None and known:
+        tell(len(known), 0)
+    fresh = _checked([file for file in files if file not in known], settings_of, store, jobs, tell, cache)
+    if cache is not None:
+        for outcome in fresh:
+            cache.keep(outcome, settings_of(os.path.dirname(outcome.path)))
+        cache.close()
+    outcomes = sorted((*known.values(), *fresh), key=lambda outcome: outcome.path)
+    report = _Merger(outcomes, settings_of, store, folder or os.getcwd()).report()
+    return replace(report, cached=len(known))
+
+
+def _known(
+    files: Sequence[str], settings_of: Callable[[str], Settings], cache: ResultCache | None
+) -> dict[str, Outcome]:
+    """The outcomes of the files that the cache knows, by path."""
+    if cache is None:
+        return {}
+    found = ((path, cache.lookup(path, settings_of(os.path.dirname(path)))) for path in files)
+    return {path: outcome for path, outcome in found if outcome is not None}
+
+
+def _checked(
+    files: Sequence[str],
+    settings_of: Callable[[str], Settings],
+    store: SourceStore,
+    jobs: int,
+    progress: Progress | None,
+    cache: ResultCache | None,
+) -> list[Outcome]:
+    """The outcomes of files that have to be checked."""
+    if not files:
+        return []
+    from optlint.workers import check_all
+
     numbers: dict[Settings, int] = {}
     tasks = [(path, numbers.setdefault(settings_of(os.path.dirname(path)), len(numbers))) for path in files]
-    outcomes = check_all(tasks, tuple(numbers), store, jobs, progress)
-    return _Merger(outcomes, settings_of, store, folder or os.getcwd()).report()
+    surroundings = None if cache is None else cache.surroundings
+    return check_all(tasks, tuple(numbers), store, jobs, progress, surroundings)
 
 
 class _Merger:

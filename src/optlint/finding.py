@@ -114,9 +114,8 @@ class Note:
 
 @dataclass
 class FileReport:
-    """What the analysis of one file gave: findings (in any project file), notes and the files it looked at."""
+    """What the analysis of one file gave: findings (in any project file), notes and faults."""
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    dependencies: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)

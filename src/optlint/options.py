@@ -43,6 +43,8 @@ class Options:
     config: str | None
     isolated: bool
     jobs: int
+    no_cache: bool
+    cache_dir: str | None
     stdin_filename: str | None
     statistics: bool
     exit_zero: bool

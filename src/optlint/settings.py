@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 OUTPUT_FORMATS = ("full", "concise", "json", "sarif", "github", "gitlab", "junit")
 
+CACHE_NAME = ".optlint_cache"
+"""The folder that results are kept in, when nothing else is said."""
+
 DEFAULT_EXCLUDES = (
     ".bzr",
     ".direnv",
@@ -34,7 +37,7 @@ DEFAULT_EXCLUDES = (
     ".ipynb_checkpoints",
     ".mypy_cache",
     ".nox",
-    ".optlint_cache",
+    CACHE_NAME,
     ".pants.d",
     ".pyenv",
     ".pytest_cache",
@@ -73,7 +76,8 @@ class Settings:
 
     ``root`` is the absolute folder that ``exclude`` and ``per-file-ignores`` are relative to. ``src`` are the
     import roots, absolute. ``optimizers`` and ``modules`` are qualified names of more optimizer and module
-    base classes. ``severity`` and ``per_file_ignores`` pair a selector, or a glob, with its value.
+    base classes. ``severity`` and ``per_file_ignores`` pair a selector, or a glob, with its value. ``cache_dir`` is
+    absolute, or empty: then the cache lies in ``root``.
     """
 
     root: str = ""
@@ -87,6 +91,7 @@ class Settings:
     modules: tuple[str, ...] = ()
     src: tuple[str, ...] = ()
     output_format: str = "full"
+    cache_dir: str = ""
 
     def __post_init__(self) -> None:
         """Fill in what depends on the current folder."""
@@ -263,6 +268,7 @@ class _Reader:
             "optimizers": lambda key, value: {"optimizers": self._qualified_names(key, value)},
             "modules": lambda key, value: {"modules": self._qualified_names(key, value)},
             "src": lambda key, value: {"src": self._folders(key, value)},
+            "cache-dir": lambda key, value: {"cache_dir": self._folder(key, value)},
             "output-format": lambda key, value: {"output_format": self._choice(key, value, OUTPUT_FORMATS)},
         }
 
@@ -345,6 +351,13 @@ class _Reader:
             if not all(part.isidentifier() for part in name.split(".")):
                 raise self._error(f"`{key}`: `{name}` is not a qualified name such as `package.module.Class`")
         return names
+
+    def _folder(self, key: str, value: object) -> str:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self._error(
+                f"`{key}` must be the path of a folder, not {_kind(value) if value else 'empty'}"
+            )
+        return os.path.normpath(os.path.join(self._root, os.path.expanduser(value)))
 
     def _folders(self, key: str, value: object) -> tuple[str, ...]:
         return tuple(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from optlint.checker import Checker, Outcome
 
 if TYPE_CHECKING:
+    from optlint.checker import SurroundingsOf
     from optlint.settings import Settings
     from optlint.source import SourceStore
 
@@ -30,8 +31,12 @@ def check_all(
     store: SourceStore,
     jobs: int,
     progress: Progress | None = None,
+    surroundings: SurroundingsOf | None = None,
 ) -> list[Outcome]:
-    """The outcomes of ``tasks``, in their order. ``progress`` is told of files as they are done."""
+    """The outcomes of ``tasks``, in their order. ``progress`` is told of files as they are done.
+
+    ``surroundings`` are those that this process has looked around in already, if it comes to check files itself.
+    """
     tell = progress or _tell_nobody
     if jobs > 1 and len(tasks) >= MIN_FILES_FOR_WORKERS:
         from optlint.pool import Pool  # multiprocessing takes longer to load than a small file to check
@@ -40,7 +45,7 @@ def check_all(
             return Pool(settings, store, jobs, tell).check(tasks)
         except (OSError, ImportError, NotImplementedError):
             pass  # No semaphores, no memory or no right to make processes: one process does the same.
-    checker = Checker(settings, store)
+    checker = Checker(settings, store, surroundings)
     outcomes: list[Outcome] = []
     for task in tasks:
         outcomes.append(checker.check(*task))

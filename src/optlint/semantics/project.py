@@ -11,16 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from optlint.semantics.neighbours import Question
-from optlint.semantics.surroundings import (
-    BESIDE,
-    CONTENT,
-    FIND,
-    REGISTERS,
-    REQUIREMENTS,
-    Surroundings,
-    digest,
-)
+from optlint.around.questions import BESIDE, CONTENT, FIND, REGISTERS, REQUIREMENTS, Question, digest
+from optlint.around.surroundings import Surroundings
 from optlint.syntax.source_module import SourceModule
 
 if TYPE_CHECKING:

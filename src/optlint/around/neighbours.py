@@ -10,12 +10,12 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol
 
+from optlint.around.disk import FILE, Disk
+from optlint.around.questions import Question, digest
 from optlint.deferred import regex
-from optlint.disk import FILE, Disk
 
 #: Files around a file that are searched, besides those that lie directly in the folders above them.
 MAX_NEIGHBOURS = 500
@@ -37,13 +37,15 @@ _TAKES_UP = regex(
     r"optim|parameters\(|ModuleList|ModuleDict|ParameterList|ParameterDict|Sequential\(\*|add_module|regist|setattr"
 )
 
+#: Neighbourhoods that are kept: files come in the order of their folders, a few projects at a time.
+MAX_NEIGHBOURHOODS = 4
+
 Read = Callable[[str], "str | None"]
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """What is kept of a file: the words of its import lines and of its classes' bases, the methods that can be called
-    with nothing, whether it speaks of an optimizer, and whether it gathers tensors from any attribute.
+    with nothing, whether it speaks of an optimizer, whether it gathers tensors from any attribute, and a digest.
     """
 
     imported: frozenset[str]
@@ -51,10 +53,12 @@ class Words:
     methods: frozenset[str]
     optimizes: bool
     collects_any: bool
+    content: str
 
 
 def words_of(text: str) -> Words:
     """The words of a file."""
+    content = digest(text)
     text = "\n" + text
     imported = _IMPORT.findall(text)
     imported += _IMPORTED_IN_BRACKETS.findall(text)
@@ -66,16 +70,8 @@ def words_of(text: str) -> Words:
         frozenset(_METHOD.findall(text)),
         optimizes,
         collects and _COLLECTS_ANY.search(text) is not None,
+        content,
     )
-
-
-class Question(NamedTuple):
-    """What is asked about the neighbours of the file ``path``; ``kind`` is one of those in ``says``."""
-
-    kind: str
-    path: str
-    subject: str = ""
-    names: tuple[str, ...] = ()
 
 
 def says(question: Question, file: str, words: Words, text: Callable[[], str], disk: Disk) -> bool:
@@ -118,27 +114,46 @@ def _same_package(file: str, own: str, disk: Disk) -> bool:
 
 
 class Neighbourhood:
-    """Some files of one project, and what they say. ``read`` gives a file's text, or None."""
+    """Some files of one project, and what they say. ``read`` gives a file's text, or None.
 
-    def __init__(self, files: Sequence[str], read: Read, disk: Disk) -> None:
+    ``folder`` is the one that they lie in or below, but for those directly in the folders above it. ``answers`` names for
+    each question the file that makes the answer yes.
+    """
+
+    def __init__(self, folder: str, files: Sequence[str], read: Read, disk: Disk) -> None:
+        self.folder = folder
         self.files = tuple(files)
+        self.answers: dict[Question, str | None] = {}
         self._read = read
         self._disk = disk
+        self._words: dict[str, Words | None] = {}
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._kept = 0
 
-    @cached_property
-    def words(self) -> dict[str, Words]:
-        """The words of every file that can be read."""
-        texts = ((file, self._read(file)) for file in self.files)
-        return {file: words_of(text) for file, text in texts if text is not None}
-
     def witness(self, question: Question) -> str | None:
         """The first file that makes the answer yes."""
-        for file, words in self.words.items():
-            if says(question, file, words, partial(self._text, file), self._disk):
+        if question not in self.answers:
+            self.answers[question] = self.search(question, self.files)
+        return self.answers[question]
+
+    def search(self, question: Question, files: Sequence[str]) -> str | None:
+        """The first of some of the files that makes the answer yes."""
+        for file in files:
+            words = self._words_of(file)
+            if words is not None and says(question, file, words, partial(self._text, file), self._disk):
                 return file
         return None
+
+    def content(self, file: str) -> str:
+        """A digest of what a file held when its words were read."""
+        words = self._words_of(file)
+        return "" if words is None else words.content
+
+    def _words_of(self, file: str) -> Words | None:
+        if file not in self._words:
+            text = self._read(file)
+            self._words[file] = None if text is None else words_of(text)
+        return self._words[file]
 
     def _text(self, file: str) -> str:
         """The text of a file, kept for the next question as long as there is room."""
@@ -152,12 +167,23 @@ class Neighbourhood:
         return text
 
 
+class Watcher(Protocol):
+    """Knows answers from earlier, and keeps them for later."""
+
+    def opened(self, around: Neighbourhood) -> None:
+        """A neighbourhood is about to be asked for the first time."""
+
+    def closed(self, around: Neighbourhood) -> None:
+        """A neighbourhood is not asked any more."""
+
+
 class Neighbours:
     """Finds the neighbourhood of each file; those of one project are the same as long as it is not too large."""
 
-    def __init__(self, disk: Disk, read: Read) -> None:
+    def __init__(self, disk: Disk, read: Read, watcher: Watcher | None = None) -> None:
         self._disk = disk
         self._read = read
+        self._watcher = watcher
         self._below: dict[str, list[str] | None] = {}
         self._around: OrderedDict[tuple[str, ...], Neighbourhood] = OrderedDict()
 
@@ -172,14 +198,28 @@ class Neighbours:
         )
         key = tuple(folders[widest:])
         if key not in self._around:
-            below = self._all_below(key[0])
-            files = self._directly_in(key[0]) if below is None else list(below)
-            for folder in key[1:]:
-                files += self._directly_in(folder)
-            self._around[key] = Neighbourhood(files, self._read, self._disk)
-            if len(self._around) > 4:  # Files come in the order of their folders: a few projects at a time.
-                self._around.popitem(last=False)
+            self._around[key] = opened = Neighbourhood(key[0], self._files(key), self._read, self._disk)
+            if self._watcher is not None:
+                self._watcher.opened(opened)
+            if len(self._around) > MAX_NEIGHBOURHOODS:
+                self._close(self._around.popitem(last=False)[1])
         return self._around[key]
+
+    def close(self) -> None:
+        """Forget all neighbourhoods."""
+        while self._around:
+            self._close(self._around.popitem()[1])
+
+    def _close(self, around: Neighbourhood) -> None:
+        if self._watcher is not None:
+            self._watcher.closed(around)
+
+    def _files(self, folders: Sequence[str]) -> list[str]:
+        below = self._all_below(folders[0])
+        files = self._directly_in(folders[0]) if below is None else list(below)
+        for folder in folders[1:]:
+            files += self._directly_in(folder)
+        return files
 
     def _all_below(self, top: str) -> list[str] | None:
         """The Python files in and below a folder; None when there are too many."""

@@ -1,7 +1,7 @@
 """What a file's analysis may ask about everything around it: modules, project marks, requirements, other files' texts.
 
-``project`` asks for the interpreter and writes down each question with its answer; the cache asks again to learn whether
-an old result still holds. Nothing else in the semantic layer looks at the disk. Must not import the interpreter.
+``semantics.project`` asks for the interpreter and writes down each question with its answer; the cache asks again to
+learn whether an old result still holds. Must not know modules, values or the interpreter.
 """
 
 from __future__ import annotations
@@ -9,11 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 
+from optlint.around.disk import FILE, Disk
+from optlint.around.neighbours import Neighbours, Watcher
+from optlint.around.questions import (
+    BESIDE,
+    CONTENT,
+    FIND,
+    NEIGHBOURLY,
+    REGISTERS,
+    REQUIREMENTS,
+    Question,
+    digest,
+)
 from optlint.deferred import regex
-from optlint.disk import FILE, Disk
-from optlint.semantics.neighbours import Neighbours, Question
 
 #: How far above a file import roots are looked for.
 MAX_PARENTS = 12
@@ -21,14 +30,6 @@ MAX_PARENTS = 12
 MAX_ANSWERS = 100_000
 #: A larger file is not followed into.
 MAX_FILE_BYTES = 1_500_000
-
-CONTENT, FIND, BESIDE, REGISTERS, REQUIREMENTS = "content", "find", "beside", "registers", "requirements"
-"""Kinds of questions besides those about neighbours.
-
-``content``: what the file ``path`` holds, as a digest. ``registers``: whether importing it matters although nothing of
-it is named. ``find``: which file a module ``subject`` is for the files of the folder ``path``; ``beside``: which file it
-is in that folder itself. ``requirements``: the files that say what the project of the folder ``path`` needs.
-"""
 
 YES = "yes"
 
@@ -43,27 +44,32 @@ _REQUIREMENTS = regex(
 )
 
 
-def digest(text: str | None) -> str:
-    """What stands for a text; nothing for none."""
-    if text is None:
-        return ""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
 class Surroundings:
     """Answers questions, each once. An answer is a text; the empty one is "no" or "none".
 
-    ``src`` are the configured import roots, ``read`` gives a file's text, or None.
+    ``src`` are the configured import roots, ``read`` gives a file's text, or None. ``watcher`` is told of neighbourhoods.
     """
 
-    def __init__(self, src: Sequence[str], read: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, src: Sequence[str], read: Callable[[str], str | None], watcher: Watcher | None = None
+    ) -> None:
         self._src = tuple(os.path.abspath(root) for root in src)
         self._read = read
         self._disk = Disk()
-        self._neighbours = Neighbours(self._disk, self.text)
+        self._neighbours = Neighbours(self._disk, self.text, watcher)
         self._answers: dict[Question, str] = {}
         self._above: dict[str, tuple[str, ...]] = {}
         self._roots: dict[str, tuple[str, ...]] = {}
+
+    def with_roots(self, src: Sequence[str]) -> Surroundings:
+        """The same surroundings for other configured import roots; the disk is looked at once for both."""
+        other = Surroundings(src, self._read)
+        other._disk, other._neighbours, other._above = self._disk, self._neighbours, self._above
+        return other
+
+    def close(self) -> None:
+        """Ask no more: tell the watcher."""
+        self._neighbours.close()
 
     def ask(self, question: Question) -> str:
         """The answer to a question, of whatever kind."""
@@ -86,6 +92,8 @@ class Surroundings:
             return YES if _registers(path, self.text(path) or "") else ""
         if kind == REQUIREMENTS:
             return "\0".join(self._requirements(path))
+        if kind not in NEIGHBOURLY:
+            raise ValueError(f"no question of the kind {kind}")
         around = self._neighbours.around(self._folders_above(os.path.dirname(path)))
         return YES if around.witness(question) is not None else ""
 
