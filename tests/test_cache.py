@@ -444,15 +444,17 @@ JSON = st.recursive(
 )
 
 
-class TestDamage:
-    @pytest.fixture(scope="class")
-    def place(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        top = tmp_path_factory.mktemp("damage")
-        (top / ".git").mkdir()
-        (top / "net.py").write_text(NET)
-        (top / "empty.py").write_text(EMPTY)
-        return top
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project for tests that run many times."""
+    top = tmp_path_factory.mktemp("damage")
+    (top / ".git").mkdir()
+    (top / "net.py").write_text(NET)
+    (top / "empty.py").write_text(EMPTY)
+    return top
 
+
+class TestDamage:
     @staticmethod
     def _codes(top: Path) -> tuple[list[str], int]:
         files = [str(path) for path in top.glob("*.py")]

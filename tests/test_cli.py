@@ -198,7 +198,11 @@ class TestFormats:
 
     def test_verbose(self, project: Path) -> None:
         result = optlint("train.py", "-v", "--jobs", "1")
-        assert result.stderr == f"optlint: {project}: config none\noptlint: 1 file, 1 at a time\n"
+        assert result.stderr.splitlines() == [
+            f"optlint: {project}: config none",
+            "optlint: 1 file, 1 at a time",
+            "optlint: 0 of 1 known from earlier runs",
+        ]
 
 
 class TestOptions:

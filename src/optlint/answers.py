@@ -5,10 +5,12 @@ The command line calls these. Must not know how files are checked.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optlint.checker import rules_of
+from optlint.settings import CACHE_NAME
 
 if TYPE_CHECKING:
     from optlint.rules.base import Rule
@@ -42,7 +44,7 @@ def settings_text(settings: Settings, path: str) -> str:
         f"config: {settings.config_path or 'none'}",
         f"root: {settings.root}",
         *(f"{key}: {', '.join(values) or 'none'}" for key, values in lists.items()),
-        f"cache-dir: {settings.cache_dir or 'none'}",
+        f"cache-dir: {settings.cache_dir or os.path.join(settings.root, CACHE_NAME)}",
         f"output-format: {settings.output_format}",
     ]
     return "\n".join(lines)
