@@ -22,7 +22,7 @@ from optlint.around import surroundings
 from optlint.around.disk import Disk
 from optlint.around.questions import Question
 from optlint.around.surroundings import Surroundings
-from optlint.cache import drawers, neighbour_answers, results, times
+from optlint.cache import drawers, neighbour_answers, results, shards, times
 from optlint.cache.results import ResultCache
 from optlint.checker import Checker, Outcome
 from optlint.engine import Report
@@ -164,7 +164,8 @@ def no_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         raise AssertionError(f"{path} was read")
 
     def forbid() -> None:
-        monkeypatch.setattr(results, "read_bytes", refuse)
+        for module in (results, shards):
+            monkeypatch.setattr(module, "read_bytes", refuse)
         monkeypatch.setattr("optlint.source.read_bytes", refuse)
 
     return forbid
@@ -361,6 +362,17 @@ class TestChanges:
         warm.run()
         warm.write({"base.py": WITHOUT_LAYER})
         assert warm.rechecked() == ["base.py", "train.py"]
+
+    def test_a_result_that_was_not_asked_for_is_not_taken_for_fresh(
+        self, warm: Tree, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What another file rests on is not known to be as the other file found it."""
+        warm.write({"other.py": TRAIN})
+        warm.run()
+        warm.write({"base.py": WITHOUT_LAYER})
+        monkeypatch.setattr(times, "GRAIN_NS", -(10**10))
+        cli.run(["-q", "--jobs", "1", "train.py", "plain.py", "net.py", "m.py"])
+        assert warm.rechecked() == ["base.py", "other.py"]
 
     def test_requirements_that_appear(self, warm: Tree) -> None:
         warm.write({"requirements.txt": "keras>=3\n"})

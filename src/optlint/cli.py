@@ -269,7 +269,8 @@ def _configuration(options: Options) -> Configuration:
     from optlint.settings import Configuration, SettingsError
 
     try:
-        check(options.selection.selectors(), all_rules())
+        if options.selection.selectors():
+            check(options.selection.selectors(), all_rules())
         return Configuration(config=options.config, isolated=options.isolated, command_line=options.selection)
     except (UnknownSelectorError, SettingsError) as error:
         raise RunError(str(error)) from error

@@ -112,7 +112,11 @@ class Surroundings:
         return self._roots[folder]
 
     def _find(self, folder: str, name: str) -> str:
+        first = name.split(".", 1)[0]
         for root in self.roots(folder):
+            names = self._disk.names(root)
+            if first not in names and first + ".py" not in names:
+                continue
             if not _installed_beside(root, name, folder):
                 found = self._module_file(root, name)
                 if found:

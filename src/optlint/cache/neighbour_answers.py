@@ -13,7 +13,7 @@ from optlint.around.neighbours import Neighbourhood
 from optlint.around.questions import NEIGHBOURLY, Question
 from optlint.cache.drawers import Cabinet, short_digest
 from optlint.cache.stored import Base, Malformed, checked, listed
-from optlint.cache.times import FileTimes, Times
+from optlint.cache.times import FileTimes, Times, times_of
 
 #: Answers that are kept for one neighbourhood; beyond, those that nobody asks for any more crowd out the others.
 MAX_ANSWERS = 5_000
@@ -96,11 +96,6 @@ class NeighbourAnswers:
             question = Question(row[0], self._base.path(row[1]), checked(row[2], str), names)
             answers[question] = None if row[4] is None else self._base.path(row[4])
         return contents, answers
-
-
-def times_of(data: object) -> Times | None:
-    """Stored times. Raises ``Malformed``."""
-    return None if data is None else listed(data, lambda number: checked(number, int))
 
 
 def _pair(data: object) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from optlint.cache.drawers import GRAIN_NS
+from optlint.cache.stored import checked, listed
 
 Times = list[int]
 """Size, modification and change in nanoseconds, and number of a file."""
@@ -38,3 +39,8 @@ class FileTimes:
         self._known.pop(path, None)
         times = self.now(path)
         return times if times is not None and max(times[1], times[2]) < self._limit else None
+
+
+def times_of(data: object) -> Times | None:
+    """Stored times. Raises ``Malformed``."""
+    return None if data is None else listed(data, lambda number: checked(number, int))

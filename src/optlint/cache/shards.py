@@ -1,0 +1,177 @@
+"""The results of some folders' files: for each its outcome, and the numbers of the questions that it rests on.
+
+``results`` makes one for each file of the cache that a run needs. What is read is looked at only where it is used, and
+may be anything at all. Must not know settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from optlint.around.questions import (
+    BESIDE,
+    BYTES,
+    CONTENT,
+    FIND,
+    NEIGHBOURLY,
+    REGISTERS,
+    REQUIREMENTS,
+    Question,
+    bytes_digest,
+)
+from optlint.cache.stored import Base, Malformed, checked, from_data, is_cacheable, listed, to_data
+from optlint.cache.times import FileTimes, Times, times_of
+from optlint.source import SourceError, read_bytes
+
+if TYPE_CHECKING:
+    from optlint.around.surroundings import Surroundings
+    from optlint.cache.drawers import Cabinet
+    from optlint.checker import Outcome
+
+_OF_ONE_FILE = frozenset({BYTES, CONTENT, REGISTERS})
+_GIVE_PATHS = frozenset({FIND, BESIDE, REQUIREMENTS})
+_KINDS = _OF_ONE_FILE | _GIVE_PATHS | NEIGHBOURLY
+
+Row = tuple[Question, str]
+"""A question, and the answer that an outcome rests on."""
+
+
+class Shard:
+    """One file of the cache."""
+
+    def __init__(self, name: str, cabinet: Cabinet, base: Base, times: FileTimes) -> None:
+        self._name = name
+        self._cabinet = cabinet
+        self._base = base
+        self._times = times
+        data = cabinet.read(name)
+        table = data if type(data) is dict else {}
+        rows, files = table.get("rows"), table.get("files")
+        self._stored: list[Any] = rows if type(rows) is list else []
+        self._files: dict[str, Any] = files if type(files) is dict else {}
+        self._rows: dict[int, tuple[Row, Times | None]] = {}
+        self._verdicts: dict[Surroundings, dict[int, bool]] = {}
+        self._refreshed: dict[int, Times | None] = {}
+        self._new: dict[str, tuple[Any, list[Row]] | None] = {}
+
+    def lookup(self, path: str, surroundings: Surroundings) -> Outcome | None:
+        """The outcome of a file, if all that it rests on is as it was."""
+        try:
+            data, numbers = self._entry(self._base.key(path))
+            if self._row(numbers[0])[0][0][:2] != (BYTES, path):
+                return None
+            verdicts = self._verdicts.setdefault(surroundings, {})
+            for number in numbers:
+                if number not in verdicts:
+                    verdicts[number] = self._still_holds(number, surroundings)
+                if not verdicts[number]:
+                    return None
+            return from_data(data, path, self._base)
+        except Malformed:
+            return None
+
+    def _entry(self, key: str) -> tuple[Any, list[int]]:
+        """The data of a file's outcome, and the numbers of its rows, of which there are some. Raises ``Malformed``."""
+        entry = checked(self._files.get(key), list)
+        if len(entry) != 2 or type(entry[1]) is not list or not entry[1]:
+            raise Malformed
+        if not all(type(number) is int for number in entry[1]):
+            raise Malformed
+        return entry[0], entry[1]
+
+    def _row(self, number: int) -> tuple[Row, Times | None]:
+        """A row, and the times of the file that it is about, if it is about one. Raises ``Malformed``."""
+        if number not in self._rows:
+            row = checked(self._stored[number], list) if 0 <= number < len(self._stored) else []
+            if len(row) != 6 or checked(row[0], str) not in _KINDS:
+                raise Malformed
+            kind, key, subject, names, answer, times = row
+            named = tuple(listed(names, lambda name: checked(name, str)))
+            question = Question(kind, self._base.path(key), checked(subject, str), named)
+            if kind in _GIVE_PATHS and answer:
+                answer = "\0".join(self._base.path(found) for found in checked(answer, str).split("\0"))
+            self._rows[number] = (question, checked(answer, str)), times_of(times)
+        return self._rows[number]
+
+    def _still_holds(self, number: int, surroundings: Surroundings) -> bool:
+        (question, answer), times = self._row(number)
+        if question.kind not in _OF_ONE_FILE:
+            return surroundings.ask(question) == answer
+        if times is not None and times == self._times.now(question.path):
+            return True
+        now = _bytes_of(question.path) if question.kind == BYTES else surroundings.ask(question)
+        if now != answer:
+            return False
+        settled = self._times.settled(question.path)
+        if settled != times:
+            self._refreshed[number] = settled
+        return True
+
+    def keep(self, outcome: Outcome, surroundings: Surroundings) -> None:
+        """Take up an outcome of this run in the place of what was known of the file."""
+        key = self._base.key(outcome.path)
+        self._new[key] = None
+        if is_cacheable(outcome):
+            for question in outcome.looked:
+                if question.kind in NEIGHBOURLY:
+                    surroundings.ask(question)  # so that the answer is stored with its witness
+            self._new[key] = to_data(outcome, self._base), list(outcome.looked.items())
+
+    def close(self) -> None:
+        """Write the shard if it has changed, without the files that are gone and the rows that nothing rests on."""
+        if not (self._new or self._refreshed) or not self._cabinet.ready():
+            return
+        numbers: dict[Row, int] = {}
+        rows: list[Any] = []
+        files: dict[str, Any] = {}
+        for key, data, its_rows in (*self._earlier(), *self._of_this_run()):
+            files[key] = [data, []]
+            for row, times in its_rows:
+                if row not in numbers:
+                    numbers[row] = len(rows)
+                    rows.append(self._row_data(row, times))
+                rows[numbers[row]][5] = times or rows[numbers[row]][5]
+                files[key][1].append(numbers[row])
+        self._cabinet.write(self._name, {"rows": rows, "files": files})
+
+    def _earlier(self) -> Iterator[tuple[str, Any, list[tuple[Row, Times | None]]]]:
+        """The outcomes of earlier runs that are well-formed and of files that are still there."""
+        for key in self._files:
+            try:
+                if key not in self._new and os.path.isfile(self._base.path(key)):
+                    data, numbers = self._entry(key)
+                    yield key, data, [(self._row(number)[0], self._times_of(number)) for number in numbers]
+            except Malformed:
+                continue
+
+    def _of_this_run(self) -> Iterator[tuple[str, Any, list[tuple[Row, Times | None]]]]:
+        """The outcomes of this run; only what it has read itself goes with the times of today."""
+        known: dict[str, Times | None] = {}
+        for key, entry in self._new.items():
+            if entry is None:
+                continue
+            for question, _ in entry[1]:
+                if question.kind in _OF_ONE_FILE and question.path not in known:
+                    known[question.path] = self._times.settled(question.path)
+            times = [
+                known[question.path] if question.kind in _OF_ONE_FILE else None for question, _ in entry[1]
+            ]
+            yield key, entry[0], list(zip(entry[1], times, strict=True))
+
+    def _times_of(self, number: int) -> Times | None:
+        return self._refreshed[number] if number in self._refreshed else self._row(number)[1]
+
+    def _row_data(self, row: Row, times: Times | None) -> list[Any]:
+        (kind, path, subject, names), answer = row
+        if kind in _GIVE_PATHS and answer:
+            answer = "\0".join(self._base.key(found) for found in answer.split("\0"))
+        return [kind, self._base.key(path), subject, names, answer, times]
+
+
+def _bytes_of(path: str) -> str:
+    try:
+        return bytes_digest(read_bytes(path))
+    except SourceError:
+        return ""
