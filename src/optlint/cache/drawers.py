@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import stat
 import sys
@@ -18,6 +17,7 @@ from hashlib import blake2b
 from typing import Any
 
 import optlint
+from optlint.deferred import regex
 from optlint.writing import WriteError, write_bytes
 
 FORMAT = 1
@@ -28,7 +28,7 @@ GRAIN_NS = 2_000_000_000
 
 _KEPT_DAYS = 30
 _KEPT_VERSIONS = 3
-_VERSION = re.compile(r"results-[0-9a-f]{16}")
+_VERSION = regex(r"results-[0-9a-f]{16}")
 _TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This folder was made by optlint. It can be deleted at any time.
 # What a cache directory tag is: https://bford.info/cachedir/
