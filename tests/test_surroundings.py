@@ -13,6 +13,8 @@ from optlint.around.disk import Disk
 from optlint.around.neighbours import Neighbours
 from optlint.around.questions import FIND, REQUIREMENTS, Question
 from optlint.around.surroundings import Surroundings
+from optlint.semantics.project import Project
+from optlint.settings import Settings
 
 PACKAGE = Path(optlint.__file__).parent
 PURE = {
@@ -171,6 +173,24 @@ def test_modules_are_found_from_the_nearest_root(tmp_path: Path) -> None:
     (top / "scripts" / "utils.py").write_text("")
     again = Surroundings((), read)
     assert again.ask(Question(FIND, str(top / "scripts"), "utils")) == str(top / "scripts" / "utils.py")
+
+
+def test_what_is_in_a_module_is_no_module(tmp_path: Path) -> None:
+    top = project(
+        tmp_path, {"utils.py": "", "space/part.py": "", "pkg/__init__.py": "", "pkg/part.py": "", "a.py": ""}
+    )
+    seen = Project(Settings(root=str(top)), read)
+
+    def find(name: str, level: int = 0) -> str | None:
+        return seen.find(name, str(top / "a.py"), level)
+
+    assert find("utils.helper") is find("absent.part") is find("utils.helper", 1) is find("space") is None
+    assert find("space.part") == str(top / "space" / "part.py")
+    assert find("pkg.part") == find("pkg.part", 1) == str(top / "pkg" / "part.py")
+    asked = {(question.kind, question.subject) for question in seen.looked_at()}
+    assert ("present", "absent") in asked
+    assert ("find", "utils.helper") not in asked
+    assert ("find", "absent.part") not in asked
 
 
 def test_the_nearest_requirements_count(tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ class Configuration:
         self._layers = (command_line,) if command_line else ()
         self._configured = Nearest(self._configured_in)
         self._project = Nearest(_project_in)
+        self._defaults: dict[str, Settings] = {}
         self._given = self._finished(read_file(config, root=self._cwd)) if config and not isolated else None
 
     def for_folder(self, folder: str) -> Settings:
@@ -177,7 +178,12 @@ class Configuration:
         if self._given is not None:
             return self._given
         found = None if self._isolated else self._configured(folder)
-        return found or self._finished(Settings(root=self._root(folder)))
+        return found or self._default(self._root(folder))
+
+    def _default(self, root: str) -> Settings:
+        if root not in self._defaults:
+            self._defaults[root] = self._finished(Settings(root=root))
+        return self._defaults[root]
 
     def _configured_in(self, folder: str) -> Settings | None:
         path = config_in(folder)

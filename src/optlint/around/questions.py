@@ -11,11 +11,19 @@ from typing import NamedTuple
 BYTES = "bytes"
 """The question what exactly the file ``path`` holds, which every outcome rests on."""
 
-CONTENT, FIND, BESIDE, REGISTERS, REQUIREMENTS = "content", "find", "beside", "registers", "requirements"
+CONTENT, PRESENT, FIND, BESIDE, REGISTERS, REQUIREMENTS = (
+    "content",
+    "present",
+    "find",
+    "beside",
+    "registers",
+    "requirements",
+)
 """Kinds of questions that are not about neighbours.
 
 ``content``: what the file ``path`` holds, as a digest. ``registers``: whether importing it matters although nothing of
-it is named. ``find``: which file a module ``subject`` is for the files of the folder ``path``; ``beside``: which file it
+it is named. ``present``: whether anything called ``subject`` lies where the imports of the folder ``path`` start from;
+``find``: which file a module ``subject`` is for the files of the folder ``path``; ``beside``: which file it
 is in that folder itself. ``requirements``: the files that say what the project of the folder ``path`` needs.
 """
 

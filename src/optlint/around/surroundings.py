@@ -17,6 +17,7 @@ from optlint.around.questions import (
     CONTENT,
     FIND,
     NEIGHBOURLY,
+    PRESENT,
     REGISTERS,
     REQUIREMENTS,
     Question,
@@ -84,6 +85,8 @@ class Surroundings:
         kind, path, name, _ = question
         if kind == FIND:
             return self._find(path, name)
+        if kind == PRESENT:
+            return YES if any(self._has(root, name) for root in self.roots(path)) else ""
         if kind == BESIDE:
             return self._module_file(path, name)
         if kind == CONTENT:
@@ -111,13 +114,15 @@ class Surroundings:
             self._roots[folder] = tuple(dict.fromkeys((*self._src, *existing)))
         return self._roots[folder]
 
+    def _has(self, root: str, name: str) -> bool:
+        """Whether a package or module may be in a folder."""
+        names = self._disk.names(root)
+        return name in names or name + ".py" in names
+
     def _find(self, folder: str, name: str) -> str:
         first = name.split(".", 1)[0]
         for root in self.roots(folder):
-            names = self._disk.names(root)
-            if first not in names and first + ".py" not in names:
-                continue
-            if not _installed_beside(root, name, folder):
+            if self._has(root, first) and not _installed_beside(root, name, folder):
                 found = self._module_file(root, name)
                 if found:
                     return found

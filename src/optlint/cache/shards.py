@@ -16,6 +16,7 @@ from optlint.around.questions import (
     CONTENT,
     FIND,
     NEIGHBOURLY,
+    PRESENT,
     REGISTERS,
     REQUIREMENTS,
     Question,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _OF_ONE_FILE = frozenset({BYTES, CONTENT, REGISTERS})
 _GIVE_PATHS = frozenset({FIND, BESIDE, REQUIREMENTS})
-_KINDS = _OF_ONE_FILE | _GIVE_PATHS | NEIGHBOURLY
+_KINDS = _OF_ONE_FILE | _GIVE_PATHS | NEIGHBOURLY | {PRESENT}
 
 Row = tuple[Question, str]
 """A question, and the answer that an outcome rests on."""
@@ -51,9 +52,11 @@ class Shard:
         rows, files = table.get("rows"), table.get("files")
         self._stored: list[Any] = rows if type(rows) is list else []
         self._files: dict[str, Any] = files if type(files) is dict else {}
+        self._paths: dict[str, str] = {}
         self._rows: dict[int, tuple[Row, Times | None]] = {}
         self._verdicts: dict[Surroundings, dict[int, bool]] = {}
         self._refreshed: dict[int, Times | None] = {}
+        self._once: dict[Row, Row] = {}
         self._new: dict[str, tuple[Any, list[Row]] | None] = {}
 
     def lookup(self, path: str, surroundings: Surroundings) -> Outcome | None:
@@ -83,17 +86,23 @@ class Shard:
 
     def _row(self, number: int) -> tuple[Row, Times | None]:
         """A row, and the times of the file that it is about, if it is about one. Raises ``Malformed``."""
-        if number not in self._rows:
-            row = checked(self._stored[number], list) if 0 <= number < len(self._stored) else []
-            if len(row) != 6 or checked(row[0], str) not in _KINDS:
-                raise Malformed
-            kind, key, subject, names, answer, times = row
-            named = tuple(listed(names, lambda name: checked(name, str)))
-            question = Question(kind, self._base.path(key), checked(subject, str), named)
-            if kind in _GIVE_PATHS and answer:
-                answer = "\0".join(self._base.path(found) for found in checked(answer, str).split("\0"))
-            self._rows[number] = (question, checked(answer, str)), times_of(times)
-        return self._rows[number]
+        known = self._rows.get(number)
+        if known is not None:
+            return known
+        row = self._stored[number] if 0 <= number < len(self._stored) else None
+        if type(row) is not list or len(row) != 6:
+            raise Malformed
+        kind, key, subject, names, answer, times = row
+        if not type(kind) is type(key) is type(subject) is type(answer) is str or kind not in _KINDS:
+            raise Malformed
+        path = self._paths.get(key)
+        if path is None:
+            path = self._paths[key] = self._base.path(key)
+        named = tuple(listed(names, lambda name: checked(name, str))) if names else ()
+        if answer and kind in _GIVE_PATHS:
+            answer = "\0".join(self._base.path(found) for found in answer.split("\0"))
+        known = self._rows[number] = (Question(kind, path, subject, named), answer), times_of(times)
+        return known
 
     def _still_holds(self, number: int, surroundings: Surroundings) -> bool:
         (question, answer), times = self._row(number)
@@ -117,7 +126,9 @@ class Shard:
             for question in outcome.looked:
                 if question.kind in NEIGHBOURLY:
                     surroundings.ask(question)  # so that the answer is stored with its witness
-            self._new[key] = to_data(outcome, self._base), list(outcome.looked.items())
+            rows = [self._once.setdefault(row, row) for row in outcome.looked.items()]
+            self._new[key] = to_data(outcome, self._base), rows
+        outcome.looked = {}  # many, and of no more use
 
     def close(self) -> None:
         """Write the shard if it has changed, without the files that are gone and the rows that nothing rests on."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from optlint.cache.drawers import GRAIN_NS
-from optlint.cache.stored import checked, listed
+from optlint.cache.stored import Malformed
 
 Times = list[int]
 """Size, modification and change in nanoseconds, and number of a file."""
@@ -43,4 +43,8 @@ class FileTimes:
 
 def times_of(data: object) -> Times | None:
     """Stored times. Raises ``Malformed``."""
-    return None if data is None else listed(data, lambda number: checked(number, int))
+    if data is None:
+        return None
+    if type(data) is not list or not all(type(number) is int for number in data):
+        raise Malformed
+    return data

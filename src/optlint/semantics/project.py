@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from optlint.around.questions import BESIDE, CONTENT, FIND, REGISTERS, REQUIREMENTS, Question, digest
+from optlint.around.questions import BESIDE, CONTENT, FIND, PRESENT, REGISTERS, REQUIREMENTS, Question, digest
 from optlint.around.surroundings import Surroundings
 from optlint.syntax.source_module import SourceModule
 
@@ -122,10 +122,22 @@ class Project:
         if level:
             for _ in range(level - 1):
                 folder = os.path.dirname(folder)
-            return _displayed(self._ask(Question(BESIDE, folder, name)), importer)
+            return _displayed(self._module(BESIDE, folder, name), importer)
         if not name or name.split(".", 1)[0] in LIBRARIES:
             return None
-        return _displayed(self._ask(Question(FIND, folder, name)), importer)
+        top, dotted, _ = name.partition(".")
+        if dotted and not self._ask(Question(PRESENT, folder, top)):
+            return None
+        return _displayed(self._module(FIND, folder, name), importer)
+
+    def _module(self, kind: str, folder: str, name: str) -> str:
+        """The file of a module; what is in a file that is no package is no module, and need not be asked for."""
+        above = name.rpartition(".")[0]
+        if above:
+            package = self._ask(Question(kind, folder, above))
+            if package and os.path.basename(package) != "__init__.py":
+                return ""
+        return self._ask(Question(kind, folder, name))
 
     def requirements(self, importer: str) -> tuple[str, ...]:
         """The texts of the files that say what the project of a file needs, of the nearest folder that has any."""
