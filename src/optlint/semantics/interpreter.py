@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from optlint.syntax.source_module import SourceModule
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
-MAX_STEPS = 50_000
+MAX_STEPS = 40_000
 #: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
 MAX_WORK = 250_000
 
