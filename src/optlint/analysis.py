@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from optlint import garbage
 from optlint.finding import Confidence, FileReport, Finding, Note, Severity, Span
 from optlint.semantics.interpreter import BudgetExceeded, Interpreter
 from optlint.semantics.program import Run
@@ -37,24 +36,9 @@ def analyse(
     others go on. A file that Python accepts and libcst does not is a note.
     """
     report = FileReport()
-    with _without_collector():
+    with garbage.by_need():
         _with_deep_stack(lambda: _analyse(path, text, settings, rules, project, report))
     return report
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python from searching the syntax trees for garbage again and again, a quarter of the time otherwise.
-
-    What one file leaves is bounded by its budgets, and collected with what the next ones leave.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _with_deep_stack(action: object) -> None:

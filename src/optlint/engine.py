@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optlint import suppressions
+from optlint import garbage, suppressions
 from optlint.checker import Outcome, may_matter, rules_of
 from optlint.deferred import dataclass
 from optlint.discovery import Excluder
@@ -124,7 +124,8 @@ def _checked(
     numbers: dict[Settings, int] = {}
     tasks = [(path, numbers.setdefault(settings_of(os.path.dirname(path)), len(numbers))) for path in files]
     surroundings = None if cache is None else cache.surroundings
-    return check_all(tasks, tuple(numbers), store, jobs, progress, surroundings)
+    with garbage.by_need():
+        return check_all(tasks, tuple(numbers), store, jobs, progress, surroundings)
 
 
 class _Merger:

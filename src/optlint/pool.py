@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 import sys
@@ -36,6 +37,7 @@ def _start(settings: Sequence[Settings], store: SourceStore) -> None:
     """Make this process a worker. An interrupt is the parent's to handle."""
     global _checker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # the analysis collects by need
     _checker = Checker(settings, store)
 
 

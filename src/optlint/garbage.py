@@ -1,0 +1,42 @@
+"""When Python looks for garbage: not while syntax trees grow, again and again, but when enough of it has come together.
+
+The engine and the workers use it for a whole run, the analysis for one file. Must not know what the memory holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from collections.abc import Iterator
+
+#: Blocks of memory (about 100 bytes each) that come together before they are searched.
+_BLOCKS = 600_000
+
+_limit = 0
+
+
+@contextlib.contextmanager
+def by_need() -> Iterator[None]:
+    """Within it garbage is collected only when the outermost or an inner one ends and much has come together.
+
+    Left to itself, Python searches all trees that are kept for other files once more for each file: a fifth of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        _collect()
+        if enabled:
+            gc.enable()
+
+
+def _collect() -> None:
+    global _limit
+    blocks = sys.getallocatedblocks()
+    if not _limit:
+        _limit = blocks + _BLOCKS
+    elif blocks > _limit:
+        gc.collect()
+        _limit = sys.getallocatedblocks() + _BLOCKS
