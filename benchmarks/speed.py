@@ -15,7 +15,6 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import trees
@@ -101,12 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     chosen = parser.parse_args(arguments)
     folders = checkouts(chosen.checkouts, chosen.only)
-    with tempfile.TemporaryDirectory() as name, ExitStack() as restored:
+    with tempfile.TemporaryDirectory() as name:
         work = Path(name).resolve()
         tree = trees.copied(folders, work / "tree")
-        edit = restored.enter_context(trees.edits(trees.training_script([tree])))
         whole = trees.Runs(tree, work / "cache")
-        measured = in_turn(list(steps(whole, cores(), edit)), chosen.runs)
+        with trees.edits(trees.training_script([tree])) as edit:
+            measured = in_turn(list(steps(whole, cores(), edit)), chosen.runs)
         files, lines = trees.size_of(tree)
         content = [
             f"{len(folders)} repositories, {files:,} Python files, {lines:,} lines; median of {chosen.runs} runs.",
