@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -348,14 +349,12 @@ class TestChanges:
         assert warm.rechecked() == ["base.py", "train.py"]
 
     def test_changed_within_the_grain_of_the_clock(self, warm: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-        """As if the file system could not tell the two apart: the times of so young a file are not relied on."""
-        frozen = [1, 2, 3, 4]
+        """As if neither size nor times told the two apart: those of so young a file are not relied on."""
         stat = times.FileTimes.now
-        young = str(warm.top / "base.py")
+        young, just_now = str(warm.top / "base.py"), time.time_ns()
 
         def now(self: times.FileTimes, path: str) -> list[int] | None:
-            found = stat(self, path)
-            return found if path != young or found is None else [*frozen[:1], found[1], found[2], 4]
+            return [10, just_now, just_now, 1] if path == young else stat(self, path)
 
         monkeypatch.setattr(times.FileTimes, "now", now)
         warm.write({"base.py": BASE + "\n"})
@@ -503,6 +502,16 @@ class TestDamage:
         self._codes(place)
         for path in place.glob(".optlint_cache/results-*/*.json"):
             path.unlink()
+
+    def test_a_digit_that_flips_is_noticed(self, tree: Tree) -> None:
+        tree.write({"empty.py": EMPTY})
+        tree.run()
+        flipped = 0
+        for path in tree.top.glob(".optlint_cache/results-*/*.json"):
+            flipped += path.read_bytes().count(b",[3,13,3,")
+            path.write_bytes(path.read_bytes().replace(b",[3,13,3,", b",[2,13,2,"))
+        assert flipped
+        assert tree.rechecked() == ["empty.py", "setup.py"]
 
     def test_deeply_nested_data_are_nothing(self, tree: Tree) -> None:
         tree.write({"empty.py": EMPTY})
@@ -740,36 +749,58 @@ def test_stored_answers_about_neighbours_are_those_of_today(
         known.close()
 
 
-def test_a_stored_answer_is_asked_of_the_changed_files_only(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
-    for number in range(30):
-        (tmp_path / f"m{number}.py").write_text("import os\n")
-    (tmp_path / "net.py").write_text(NET)
-    question = Question("extends", str(tmp_path / "net.py"), "Net")
-    reads: list[str] = []
+class TestNeighbours:
+    @pytest.fixture
+    def top(self, tmp_path: Path) -> Path:
+        (tmp_path / ".git").mkdir()
+        (tmp_path / "net.py").write_text(NET)
+        return tmp_path
 
-    def reading(path: str) -> str | None:
-        reads.append(os.path.basename(path))
-        return results._read(path)
+    @staticmethod
+    def _ask(top: Path, kind: str, subject: str, *names: str) -> tuple[str, list[str]]:
+        """The answer that a run gives, and the files that it reads for it."""
+        reads: set[str] = set()
 
-    def ask() -> tuple[str, list[str]]:
-        reads.clear()
-        cabinet = drawers.Cabinet(str(tmp_path / "cache"))
+        def reading(path: str) -> str | None:
+            reads.add(os.path.basename(path))
+            return results._read(path)
+
+        cabinet = drawers.Cabinet(str(top / "cache"))
         cabinet.ready()
         clock = times.FileTimes(cabinet.clock() + 10**11)
-        watcher = neighbour_answers.NeighbourAnswers(cabinet, results.Base(str(tmp_path)), clock)
+        watcher = neighbour_answers.NeighbourAnswers(cabinet, results.Base(str(top)), clock)
         around = Surroundings((), reading, watcher)
-        answer = around.ask(question)
+        answer = around.ask(Question(kind, str(top / "net.py"), subject, names))
         around.close()
-        return answer, sorted(set(reads))
+        return answer, sorted(reads)
 
-    assert len(ask()[1]) == 31
-    assert ask() == ("", [])
-    (tmp_path / "m3.py").write_text("class A(Net): ...\n")
-    assert ask() == (surroundings.YES, ["m3.py"])
-    (tmp_path / "m4.py").write_text("import sys\n")
-    assert ask() == (surroundings.YES, ["m4.py"])
-    assert ask() == (surroundings.YES, [])
+    def test_a_stored_answer_is_asked_of_the_changed_files_only(self, top: Path) -> None:
+        for number in range(30):
+            (top / f"m{number}.py").write_text("import os\n")
+        assert len(self._ask(top, "extends", "Net")[1]) == 31
+        assert self._ask(top, "extends", "Net") == ("", [])
+        (top / "m3.py").write_text("class A(Net): ...\n")
+        assert self._ask(top, "extends", "Net") == (surroundings.YES, ["m3.py"])
+        (top / "m4.py").write_text("import sys\n")
+        assert self._ask(top, "extends", "Net") == (surroundings.YES, ["m4.py"])
+        assert self._ask(top, "extends", "Net") == (surroundings.YES, [])
+
+    def test_another_witness_is_found_when_the_first_is_gone(self, top: Path) -> None:
+        for name in ("a.py", "b.py"):
+            (top / name).write_text("class A(Net): ...\n")
+        assert self._ask(top, "extends", "Net")[0]
+        (top / "a.py").unlink()
+        assert self._ask(top, "extends", "Net")[0]
+        (top / "b.py").write_text("")
+        assert not self._ask(top, "extends", "Net")[0]
+
+    def test_a_folder_that_becomes_a_package(self, top: Path) -> None:
+        (top / "a.py").write_text("optim\nfor v in vars(x).values():\n    if v.is_leaf: v.requires_grad\n")
+        assert not self._ask(top, "mentions", "layers", "net", "Net")[0]
+        (top / "__init__.py").write_text("")
+        assert self._ask(top, "mentions", "layers", "net", "Net")[0]
+        (top / "__init__.py").unlink()
+        assert not self._ask(top, "mentions", "layers", "net", "Net")[0]
 
 
 def test_everything_that_settings_hold_is_in_the_key_or_known_not_to_matter() -> None:
