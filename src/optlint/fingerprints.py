@@ -29,7 +29,16 @@ class Texts(Protocol):
 
 def line_texts(findings: Sequence[Finding], folder: str, texts: Texts) -> list[str]:
     """The text of the line on which each finding begins, without its indentation."""
-    return [_line(finding, folder, texts) for finding in findings]
+    known: dict[tuple[str, int | None], list[str]] = {}
+    found: list[str] = []
+    for finding in findings:
+        place = (finding.path, finding.cell)
+        if place not in known:
+            text = texts.shown(os.path.join(folder, finding.path), finding.cell)
+            known[place] = split_lines(text) if text is not None else []
+        number, lines = finding.span.line, known[place]
+        found.append(lines[number - 1].strip() if 1 <= number <= len(lines) else "")
+    return found
 
 
 def fingerprints(findings: Sequence[Finding], folder: str, texts: Texts) -> list[str]:
@@ -45,10 +54,3 @@ def fingerprints(findings: Sequence[Finding], folder: str, texts: Texts) -> list
         content = "\0".join((finding.code, line, str(seen[key])))
         result.append(hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()[:32])
     return result
-
-
-def _line(finding: Finding, folder: str, texts: Texts) -> str:
-    text = texts.shown(os.path.join(folder, finding.path), finding.cell)
-    lines = split_lines(text) if text is not None else []
-    number = finding.span.line
-    return lines[number - 1].strip() if 1 <= number <= len(lines) else ""

@@ -62,6 +62,14 @@ class Run:
                 found.setdefault(kind, []).append(event)
         return found
 
+    def place_of(self, event: Event) -> int:
+        """The number of an event among all of the run."""
+        return self._places[id(event)]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {id(event): number for number, event in enumerate(self.events)}
+
     def ask(self, question: Callable[[Run], Iterable[T]]) -> tuple[T, ...]:
         """The answer to a question of ``optlint.semantics.questions``, worked out once."""
         answer = self._answers.get(question)

@@ -5,6 +5,7 @@ For questions about what was changed after an optimizer was built. Must not know
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optlint.semantics import events, modules
@@ -27,9 +28,25 @@ def holds(run: Run, optimizer: Optimizer, leaf: Leaf) -> bool:
 
 def somebody_holds(run: Run, leaf: Leaf) -> bool:
     """Whether some optimizer of the run, or a copy of one, may hold a leaf."""
+    if leaf in run.held:
+        return True
+    (first,) = run.ask(_first_holders)
+    current: object = leaf
+    while isinstance(current, Leaf):
+        if current in first and (current is leaf or leaf.serial > first[current]):
+            return True
+        current = current.slots.get("#part_of")
+    return False
+
+
+def _first_holders(run: Run) -> Iterator[dict[Leaf, int]]:
+    """The serial of the first optimizer, or copy of one, that may hold a leaf."""
+    first: dict[Leaf, int] = {}
     copies = [event.optimizer for event in run.of(events.OptimizerCopied)]
-    all_of_them = (*(built.optimizer for built in run.optimizers), *copies)
-    return leaf in run.held or any(holds(run, optimizer, leaf) for optimizer in all_of_them)
+    for optimizer in (*(built.optimizer for built in run.optimizers), *copies):
+        for leaf in run.held_by(optimizer):
+            first[leaf] = min(optimizer.serial, first.get(leaf, optimizer.serial))
+    yield first
 
 
 def was_among(leaf: Leaf, leaves: set[Leaf]) -> bool:

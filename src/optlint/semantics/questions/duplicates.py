@@ -151,6 +151,7 @@ def _in_two_optimizers(run: Run) -> Iterator[Duplicate]:
                 fact = _both(run, earlier, event)
                 if fact is not None:
                     yield fact
+                    break
             since.append(event)
 
 
@@ -160,7 +161,7 @@ def _both(run: Run, first: OptimizerStepped, second: OptimizerStepped) -> Duplic
     builders = [_builder(run, event) for event in (first, second)]
     if None in builders:
         return None
-    one, two = sorted((b for b in builders if b is not None), key=lambda built: run.events.index(built))
+    one, two = sorted((b for b in builders if b is not None), key=run.place_of)
     leaves = [leaf for group in one.optimizer.groups.groups for leaf in _certain(group)]
     others = [leaf for group in two.optimizer.groups.groups for leaf in _certain(group)]
     known = set(leaves) == run.held_by(one.optimizer) == run.held_by(two.optimizer) == set(others)

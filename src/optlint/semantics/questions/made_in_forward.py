@@ -207,7 +207,7 @@ def _built_before(run: Run, made: events.MadeInForward, leaves: frozenset[Leaf])
     ordered = run.root == "<module>" or lightning
     if not ordered or made.conditional or not run.complete or run.optimizers_may_hold_more:
         return None
-    index = run.events.index(made)
+    index = run.place_of(made)
     others = {entry.leaf for entry in run.parameters(made.model).parameters} - leaves
     before = [
         e for e in run.events[:index] if isinstance(e, OptimizerBuilt) and others & run.held_by(e.optimizer)
