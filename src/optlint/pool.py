@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from optlint.checker import Checker, Outcome, may_matter
+from optlint.shares import Chunk, Shares
 from optlint.source import SourceError
 
 if TYPE_CHECKING:
@@ -25,10 +27,7 @@ if TYPE_CHECKING:
     from optlint.source import SourceStore
     from optlint.workers import Progress, Task
 
-MAX_CHUNK = 32
-"""Files that go to a worker at once: neighbours, which share modules, yet few enough that no worker is left
-over.
-"""
+_COST_OF_A_FILE = 2_000
 
 _checker: Checker | None = None
 
@@ -65,38 +64,64 @@ class Pool:
         context = _context()
         if context.get_start_method() == "fork":
             self._load_before_forking(tasks)
-        size = min(MAX_CHUNK, max(1, len(tasks) // (self._jobs * 4)))
-        chunks = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+        workers = min(self._jobs, len(tasks))
+        shares = Shares([_cost(path) for path, _ in tasks], workers)
+        outcomes: dict[int, Outcome] = {}
         before = set(multiprocessing.active_children())
-        executor = self._executor(context, min(self._jobs, len(chunks)))
+        executor = self._executor(context, workers)
         try:
             self._try_out(executor)
-            futures = [self._submit(executor, chunk) for chunk in chunks]
-            self._follow(futures, chunks, len(tasks))
-            results = [self._result(future) for future in futures]
+            while lost := self._run(executor, shares, tasks, outcomes):
+                executor.shutdown(wait=True, cancel_futures=True)
+                for start, end in lost:
+                    self._keep(start, self._alone(tasks[start:end], context), outcomes, len(tasks))
+                executor = self._executor(context, workers)
         except BaseException:
             for process in set(multiprocessing.active_children()) - before:
                 process.terminate()
             raise
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
-        outcomes: list[Outcome] = []
-        for chunk, result in zip(chunks, results, strict=True):
-            outcomes += self._alone(chunk, context) if result is None else result
-        return outcomes
+        return [outcomes[number] for number in range(len(tasks))]
 
-    def _follow(
+    def _run(
         self,
-        futures: Sequence[Future[list[Outcome]] | None],
-        chunks: Sequence[Sequence[Task]],
-        total: int,
-    ) -> None:
-        """Wait for all chunks, and tell of each when it is done."""
-        sizes = {
-            future: len(chunk) for future, chunk in zip(futures, chunks, strict=True) if future is not None
-        }
-        for future in as_completed(sizes):
-            self._progress(sizes[future], total)
+        executor: ProcessPoolExecutor,
+        shares: Shares,
+        tasks: Sequence[Task],
+        outcomes: dict[int, Outcome],
+    ) -> list[Chunk]:
+        """Keep every worker at its share until all is done; the chunks that were open when a worker died, if one did.
+
+        Each worker has one chunk at a time, so that the one that is free is the one whose share is asked.
+        """
+        open_chunks: dict[Future[list[Outcome]], tuple[int, Chunk]] = {}
+        lost: list[Chunk] = []
+        free = list(range(shares.workers))
+        while free or open_chunks:
+            for worker in free:
+                chunk = None if lost else shares.take(worker)
+                if chunk is None:
+                    continue
+                try:
+                    future = executor.submit(_check_chunk, tasks[chunk[0] : chunk[1]])
+                except BrokenProcessPool:
+                    lost.append(chunk)
+                else:
+                    open_chunks[future] = (worker, chunk)
+            free = []
+            for future in wait(open_chunks, return_when=FIRST_COMPLETED).done:
+                worker, chunk = open_chunks.pop(future)
+                try:
+                    self._keep(chunk[0], future.result(), outcomes, len(tasks))
+                    free.append(worker)
+                except BrokenProcessPool:
+                    lost.append(chunk)
+        return lost
+
+    def _keep(self, start: int, found: Sequence[Outcome], outcomes: dict[int, Outcome], total: int) -> None:
+        outcomes.update(enumerate(found, start))
+        self._progress(len(found), total)
 
     def _executor(self, context: BaseContext, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -123,34 +148,27 @@ class Pool:
         except BrokenProcessPool as error:
             raise OSError("no worker could be started") from error
 
-    @staticmethod
-    def _submit(executor: ProcessPoolExecutor, chunk: Sequence[Task]) -> Future[list[Outcome]] | None:
-        try:
-            return executor.submit(_check_chunk, chunk)
-        except BrokenProcessPool:
-            return None
-
-    @staticmethod
-    def _result(future: Future[list[Outcome]] | None) -> list[Outcome] | None:
-        """The outcomes, or ``None`` when a worker died while this chunk was open."""
-        try:
-            return None if future is None else future.result()
-        except BrokenProcessPool:
-            return None
-
     def _alone(self, chunk: Sequence[Task], context: BaseContext) -> list[Outcome]:
         """Check ``chunk`` in a process of its own; cut it in halves until the file that kills is alone."""
         executor = self._executor(context, 1)
         try:
-            result = self._result(self._submit(executor, chunk))
+            return executor.submit(_check_chunk, chunk).result()
+        except BrokenProcessPool:
+            pass
         finally:
             executor.shutdown(wait=True)
-        if result is not None:
-            return result
         if len(chunk) == 1:
             return [_died(chunk[0][0])]
         middle = len(chunk) // 2
         return self._alone(chunk[:middle], context) + self._alone(chunk[middle:], context)
+
+
+def _cost(path: str) -> int:
+    """What checking a file costs, roughly and in bytes: its size, and something for opening it."""
+    try:
+        return _COST_OF_A_FILE + os.stat(path).st_size
+    except (OSError, ValueError):
+        return _COST_OF_A_FILE
 
 
 def _died(path: str) -> Outcome:
