@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optlint import source
 from optlint.source import (
     BinaryError,
     SourceError,
@@ -124,3 +125,19 @@ def test_store_reads_once_and_prefers_the_overlay(tmp_path: Path) -> None:
     assert store.read(str(on_disk)) == "first\n"
     assert store.read(str(laid_over)) == "standard input\n"
     assert store.read(str(tmp_path / "missing.py")) is None
+
+
+def test_texts_of_a_large_tree_are_not_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MAX_KEPT_CHARACTERS", 25)
+    paths = [tmp_path / f"m{number}.py" for number in range(5)]
+    for number, path in enumerate(paths):
+        path.write_text(f"x = {number}  # 10", encoding="utf-8")
+    store = SourceStore()
+    assert [store.read(str(path)) for path in paths] == [f"x = {number}  # 10" for number in range(5)]
+    for path in paths:
+        path.write_text("changed", encoding="utf-8")
+    assert [store.read(str(path)) for path in reversed(paths)] == [
+        "x = 4  # 10",
+        "x = 3  # 10",
+        *["changed"] * 3,
+    ]

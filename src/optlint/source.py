@@ -11,6 +11,7 @@ import io
 import os
 import re
 import tokenize
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from optlint.notebook_text import NotebookText
 
 NOTEBOOK_SUFFIX = ".ipynb"
+
+MAX_KEPT_CHARACTERS = 16_000_000
+"""Texts are kept for the next who asks, but not those of a whole large tree."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -108,12 +112,13 @@ def normalise_newlines(text: str) -> str:
 
 
 class SourceStore:
-    """Reads files as text, each once, with texts that need no file (standard input) laid over the disk."""
+    """Reads files as text and keeps what it read last; texts that need no file (standard input) lie over the disk."""
 
     def __init__(self, overlay: Mapping[str, bytes] | None = None) -> None:
         """``overlay`` maps absolute paths to what they are to hold, whatever is on the disk."""
         self.overlay = dict(overlay or {})
-        self._texts: dict[str, str | None] = {}
+        self._texts: OrderedDict[str, str | None] = OrderedDict()
+        self._kept = 0
         self._notebooks: dict[str, Notebook | None] = {}
         self._notebook_texts: dict[str, NotebookText] = {}
 
@@ -129,12 +134,18 @@ class SourceStore:
         if path.endswith(NOTEBOOK_SUFFIX):
             book = self.notebook(path)
             return None if book is None else book.program
-        if path not in self._texts:
-            try:
-                self._texts[path] = decode(self.load(path))
-            except SourceError:
-                self._texts[path] = None
-        return self._texts[path]
+        if path in self._texts:
+            self._texts.move_to_end(path)
+            return self._texts[path]
+        try:
+            text: str | None = decode(self.load(path))
+        except SourceError:
+            text = None
+        self._texts[path] = text
+        self._kept += len(text or "")
+        while self._kept > MAX_KEPT_CHARACTERS and len(self._texts) > 1:
+            self._kept -= len(self._texts.popitem(last=False)[1] or "")
+        return text
 
     def notebook(self, path: str) -> Notebook | None:
         """The notebook at ``path``; ``None`` for another file, or when it cannot be read."""

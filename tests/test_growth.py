@@ -1,0 +1,79 @@
+"""What is large in one way takes time in proportion to its size: no question compares everything with everything.
+
+Times are compared with one another, not with a clock: a program four times the size may take nine times as long, where
+the square would take sixteen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.linting import lint
+
+HEAD = "import torch\nfrom torch import nn\n\n\n"
+MODEL = "model = nn.Linear(4, 4)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+STEP = """
+for x in loader:
+    optimizer.zero_grad()
+    model(x).sum().backward()
+    optimizer.step()
+"""
+
+
+def _optimizers(number: int) -> str:
+    lines = [
+        f"    o{n} = torch.optim.SGD(model.parameters(), lr=0.1)\n    o{n}.zero_grad()\n    o{n}.step()\n"
+        for n in range(number)
+    ]
+    loss = "    loss = model(x).sum()\n    loss.backward()\n    optimizer.step()\n"
+    return (
+        HEAD
+        + "def train(model, optimizer, x):\n"
+        + "".join(lines)
+        + loss
+        + MODEL
+        + "train(model, optimizer, x)\n"
+    )
+
+
+def _classes(number: int) -> str:
+    classes = [
+        f"class Net{n}(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(4, 4)\n\n    def forward(self, x):\n        return self.fc(x)\n\n\n"
+        for n in range(number)
+    ]
+    return (
+        HEAD
+        + "".join(classes)
+        + "".join(
+            f"model = Net{n}()\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n{STEP}"
+            for n in range(number)
+        )
+    )
+
+
+def _findings(number: int) -> str:
+    return HEAD + "".join(f"o{n} = torch.optim.SGD([], lr=0.1)\n" for n in range(number))
+
+
+def _steps(number: int) -> str:
+    return HEAD + MODEL + STEP * number
+
+
+def _time(folder: Path, text: str) -> float:
+    script = folder / "train.py"
+    script.write_text(text, encoding="utf-8")
+    began = time.process_time()
+    lint(folder)
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize(("make", "size"), [(_optimizers, 20), (_classes, 30), (_findings, 60), (_steps, 20)])
+def test_four_times_the_size(tmp_path: Path, make: Callable[[int], str], size: int) -> None:
+    _time(tmp_path, make(1))  # what is loaded only once
+    small = min(_time(tmp_path, make(size)) for _ in range(2))
+    assert _time(tmp_path, make(size * 4)) < 9 * small
