@@ -483,13 +483,28 @@ def _set(it: Interpreter, node: cst.Set) -> Value:
 
 def _dict(it: Interpreter, node: cst.Dict) -> Value:
     result = DictObj(Entries(), it.site(node))
+    known: dict[object, Value] = {}  # what was written under known keys, to be put in at once
     for element in node.elements:
         if isinstance(element, cst.DictElement):
-            key = evaluate(it, element.key)
-            containers.set_item(it, result, key, evaluate(it, element.value))
+            key, value = evaluate(it, element.key), evaluate(it, element.value)
+            name = containers.hashable(key)
+            if name is not None and name != "params":
+                known[name] = value
+                continue
+            known = _entered(it, result, known)
+            containers.set_item(it, result, key, value)
         else:
+            known = _entered(it, result, known)
             containers.extend(it, result, evaluate(it, element.value))
+    _entered(it, result, known)
     return result
+
+
+def _entered(it: Interpreter, table: DictObj, known: dict[object, Value]) -> dict[object, Value]:
+    """Put entries into a dict that nobody else has yet; gives back none that are still to be put in."""
+    if known:
+        it.heap.set(table.slots, "entries", Entries({**table.entries.values, **known}, table.entries.open))
+    return {}
 
 
 def _comprehension(it: Interpreter, node: Any, kind: str) -> Value:
