@@ -119,14 +119,11 @@ def _late_backward(
     run: Run, position: int, step: Stepped, loops: Sequence[tuple[int, LoopRan]]
 ) -> OutdentedUpdate | None:
     """A backward pass of a number that every round of the loop before it has computed anew."""
-    passes = [
-        (place, event)
-        for place, event in enumerate(run.events[:position])
-        if isinstance(event, Backward) and event.site in _filled_at(step)
-    ]
-    if not passes:
+    filled = set(_filled_at(step))
+    earlier = ((run.place_of(event), event) for event in reversed(run.backwards) if event.site in filled)
+    place, backward = next((found for found in earlier if found[0] < position), (position, None))
+    if backward is None:
         return None
-    place, backward = passes[-1]
     overwritten = left_behind.overwritten(backward.site)
     if overwritten is None or (
         isinstance(step.subject, Optimizer) and not backward.reached & run.held_by(step.subject)
