@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import re
 import subprocess
 import sys
@@ -179,3 +181,42 @@ def test_what_asking_for_the_version_or_a_run_without_findings_leaves_unloaded(t
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stderr.endswith("[]\n"), done.stderr
+
+
+_SHAPES = """
+import json, sys
+if sys.argv[1] == "deferred":
+    import optlint.syntax
+import libcst
+shapes = {}
+pending = [libcst.CSTNode]
+while pending:
+    cls = pending.pop()
+    pending += cls.__subclasses__()
+    if getattr(sys.modules[cls.__module__], cls.__name__, None) is not cls:
+        continue  # what a class was before it got its slots
+    properties = sorted(name for name, value in vars(cls).items() if isinstance(value, property))
+    shapes[f"{cls.__module__}.{cls.__qualname__}"] = [sorted(vars(cls).get("__slots__", ())), properties]
+code = "match x:\\n    case 1:\\n        pass\\n    case a.b:\\n        pass\\n"
+assert libcst.parse_module(code).code == code
+print(json.dumps(shapes))
+"""
+
+
+def test_the_classes_of_libcst_keep_their_slots_and_properties() -> None:
+    """A name that only an undecorated base annotates is no field: as a slot it would hide a property."""
+    path = os.pathsep.join(sys.path)
+    deferred, plain = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", _SHAPES, how],
+                env={**os.environ, "PYTHONPATH": path},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for how in ("deferred", "plain")
+    )
+    assert len(plain) > 100
+    assert deferred == plain

@@ -203,6 +203,8 @@ def _fields(cls: Any) -> tuple[Any, ...]:
         return _real_fields(cls)
     names: dict[str, None] = {}
     for base in reversed(cls.__mro__):
+        if _FIELDS not in base.__dict__:
+            continue  # what a class says that is none of dataclasses' is no field, and may be a property here
         for name, annotation in getattr(base, "__annotations__", {}).items():
             if "ClassVar" not in str(annotation):
                 names[name] = None
