@@ -156,7 +156,7 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
         ):
             return
     if isinstance(old, Leaf) and old.is_parameter:
-        forwards.note_written(it, old, f" {_operator(node)} …", node)
+        forwards.note_written(it, old, f" {_operator(it, node)} …", node)
         return
     if isinstance(old, Leaf) and old.requires_grad is True and it.no_grad:
         return  # changed in itself: it stays the leaf that it is
@@ -167,8 +167,8 @@ def augment(it: Interpreter, node: cst.AugAssign) -> None:
     assign(it, node.target, new)
 
 
-def _operator(node: cst.AugAssign) -> str:
-    return cst.Module([]).code_for_node(node.operator).strip()
+def _operator(it: Interpreter, node: cst.AugAssign) -> str:
+    return it.frame.context.part.code(node.operator).strip()
 
 
 def delete(it: Interpreter, target: cst.BaseExpression) -> None:

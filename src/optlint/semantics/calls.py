@@ -472,7 +472,9 @@ def call_external(it: Interpreter, name: str, arguments: Arguments, node: cst.CS
         for value in arguments.all_values():
             gradients.function_given(it, value)
         if name.startswith(_DATA_PREFIXES):
-            return data_sources.of_call(name, arguments, stopping.computed(it, arguments.all_values()), node)
+            return data_sources.of_call(
+                name, arguments, stopping.computed(it, arguments.all_values()), it.site(node)
+            )
         return expressions.opaque(
             it, [v for v in arguments.all_values() if not isinstance(v, (Instance, Optimizer))]
         )

@@ -66,6 +66,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax.nodes import handled
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -947,3 +948,4 @@ _EXPRESSIONS: dict[type, Callable[..., Value]] = {
     cst.Await: _await,
     cst.Yield: _yield,
 }
+_EXPRESSIONS = handled(_EXPRESSIONS)

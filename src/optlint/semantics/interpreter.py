@@ -56,6 +56,7 @@ from optlint.semantics.values import (
     Value,
     next_serial,
 )
+from optlint.syntax.nodes import handled
 
 if TYPE_CHECKING:
     from optlint.semantics.project import Project
@@ -683,3 +684,4 @@ _STATEMENTS: dict[type, Callable[..., bool]] = {
     cst.TryStar: Interpreter._try,
     cst.Match: Interpreter._match,
 }
+_STATEMENTS = handled(_STATEMENTS)

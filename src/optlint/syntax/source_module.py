@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
 from optlint.deferred import dataclass
 from optlint.finding import Span
+from optlint.syntax.places import Places
+from optlint.syntax.statements import statements
 
 if TYPE_CHECKING:
     from libcst._position import CodeRange
@@ -47,25 +49,39 @@ class Slice:
         self.problem: ParseProblem | None = None
         self._nodes: Sequence[ast.stmt] = nodes
         self._tree: cst.Module | None = None
+        self._built: Sequence[Any] | None = None
+        self._places: Places | None = None
         self._positions: dict[cst.CSTNode, CodeRange] | None = None
 
     def statements(self) -> Sequence[cst.BaseStatement]:
         """The libcst statements; empty, with ``problem`` set, when they cannot be parsed."""
-        if self._tree is None and self.problem is None:
-            self._parse()
-        return () if self._tree is None else self._tree.body
+        if self._built is None and self.problem is None:
+            self._build() if self._nodes else self._parse()
+        return () if self._built is None else self._built
+
+    def _build(self) -> None:
+        size = self.module.size(self.first_line, self.last_line)
+        if size > MAX_SLICE_CHARACTERS:
+            self.problem = ParseProblem(self.first_line, "this statement is too long to analyse")
+            return
+        if size > _SHALLOW_CHARACTERS and _deeper_than(self._nodes, MAX_DEPTH):
+            self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
+            return
+        try:
+            self._built = statements(self._nodes, self.module.lines)
+        except RecursionError:
+            self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
+            return
+        self._places = Places(self._nodes, self.module.lines, self.first_line, self.last_line)
 
     def _parse(self) -> None:
         text = self.module.lines_text(self.first_line, self.last_line)
         if len(text) > MAX_SLICE_CHARACTERS:
             self.problem = ParseProblem(self.first_line, "this statement is too long to analyse")
             return
-        if len(text) > _SHALLOW_CHARACTERS and _deeper_than(self._nodes, MAX_DEPTH):
-            self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
-            return
-        self._nodes = ()
         try:
             self._tree = cst.parse_module(text)
+            self._built = self._tree.body
         except cst.ParserSyntaxError as error:
             line = self.first_line + error.raw_line - 1
             self.problem = ParseProblem(line, "Python accepts this but libcst cannot parse it; not analysed")
@@ -74,10 +90,15 @@ class Slice:
 
     def code(self, node: cst.CSTNode) -> str:
         """The source text of a node."""
+        if self._places is not None:
+            return self._places.code(node)
         return "" if self._tree is None else self._tree.code_for_node(node)
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where a node of this slice stands in the file (positions are worked out on the first call)."""
+        if self._places is not None:
+            line, column, end_line, end = self._places.span(node)
+            return Span(line, column + 1, end_line, end + 1)
         if self._positions is None:
             if self._tree is None:
                 return Span(self.first_line, 1, self.first_line, 1)
@@ -100,7 +121,8 @@ class SourceModule:
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
-        self._lines = _split_lines(text)
+        #: Without their ends.
+        self.lines = _split_lines(text)
         self.error: SyntaxError | None = None
         self.too_deep = False
         self.slices: tuple[Slice, ...] = ()
@@ -108,14 +130,18 @@ class SourceModule:
 
     def lines_text(self, first: int, last: int) -> str:
         """Lines ``first`` to ``last`` (from 1, inclusive) with a newline after each."""
-        return "".join(line + "\n" for line in self._lines[first - 1 : last])
+        return "".join(line + "\n" for line in self.lines[first - 1 : last])
+
+    def size(self, first: int, last: int) -> int:
+        """The length of ``lines_text`` of the same lines."""
+        return sum(map(len, self.lines[first - 1 : last])) + last - first + 1
 
     def problems(self) -> list[ParseProblem]:
         """What could not be parsed among the slices that somebody asked for."""
         return [part.problem for part in self.slices if part.problem is not None]
 
     def _cut(self, text: str) -> None:
-        normalised = "\n".join(self._lines) + "\n"
+        normalised = "\n".join(self.lines) + "\n"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -130,8 +156,8 @@ class SourceModule:
 
     def _whole(self, error: SyntaxError | ValueError) -> None:
         """Newer syntax than the running Python's: one slice, if libcst can read the whole file."""
-        whole = Slice(self, 1, len(self._lines), ())
-        if _bracket_depth_exceeds(self._lines, MAX_DEPTH // 4) or not whole.statements():
+        whole = Slice(self, 1, len(self.lines), ())
+        if _bracket_depth_exceeds(self.lines, MAX_DEPTH // 4) or not whole.statements():
             self.error = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
             return
         self.slices = (whole,)

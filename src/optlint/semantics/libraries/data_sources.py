@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from optlint.deferred import dataclass, regex
+from optlint.semantics.site import Site
 from optlint.semantics.values import Arguments, Const, Instance, Unknown, Value
 
 #: Arguments and attributes by which a dataset is told which part of the data it is.
@@ -33,7 +34,7 @@ class Source(Unknown):
     batches: bool = False
 
 
-def of_call(name: str, arguments: Arguments, result: Unknown, node: cst.CSTNode) -> Unknown:
+def of_call(name: str, arguments: Arguments, result: Unknown, site: Site) -> Unknown:
     """What a function of a library of datasets gave."""
     if name.startswith("torchvision.datasets."):
         held_out = _of_settings(arguments.keywords)
@@ -45,7 +46,7 @@ def of_call(name: str, arguments: Arguments, result: Unknown, node: cst.CSTNode)
     loader = name.endswith(".DataLoader")
     if not held_out and not loader:
         return result
-    batches = loader and _in_batches(arguments, node)
+    batches = loader and _in_batches(arguments, site)
     return Source(
         result.taint, result.cuts, plain=result.plain, stop=result.stop, held_out=held_out, batches=batches
     )
@@ -70,14 +71,14 @@ def _of_settings(settings: Mapping[str, Value]) -> str:
     return ""
 
 
-def _in_batches(arguments: Arguments, node: cst.CSTNode) -> bool:
+def _in_batches(arguments: Arguments, site: Site) -> bool:
     """Whether a loader's batches are certainly not the whole dataset: their size is a number or is named so."""
-    size = arguments.get(1, "batch_size")
+    size, node = arguments.get(1, "batch_size"), site.node
     if isinstance(size, Const):
         return isinstance(size.value, int)
     if size is None or not isinstance(node, cst.Call):
         return size is None and not arguments.open  # one by one
-    code = cst.Module([]).code_for_node
+    code = site.part.code
     written = next((code(a.value) for a in node.args if a.keyword and a.keyword.value == "batch_size"), "")
     if not written and len(node.args) > 1:
         written = code(node.args[1].value)

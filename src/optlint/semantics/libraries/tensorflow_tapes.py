@@ -12,6 +12,7 @@ import libcst as cst
 
 from optlint.semantics import expressions, families, iteration, tapes
 from optlint.semantics.libraries import empty_variables, keras_names, keras_weights, untracked
+from optlint.semantics.site import Site
 from optlint.semantics.tape_events import GradientsApplied, GradientsTaken, KerasOptimizerMade
 from optlint.semantics.values import (
     NONE,
@@ -157,7 +158,7 @@ def _gradient(it: Interpreter, tape: Instance, arguments: Arguments, node: cst.C
     gradients = {leaf: tapes.gradient_for(leaf, it.site(node)) for leaf in wanted}
     sure = not arguments.open and tapes.DOUBT not in tape.slots and tape.slots.get("#entered") is True
     scope, model = _scope(it)
-    listed = _text(node, 1)
+    listed = _text(it.site(node), 1)
     it.record(
         GradientsTaken(
             it.site(node), bool(it.conditional), tape, target, wanted, sure, reach, tuple(gradients.values()),
@@ -167,11 +168,12 @@ def _gradient(it: Interpreter, tape: Instance, arguments: Arguments, node: cst.C
     return _shaped(sources, gradients, outer)
 
 
-def _text(node: cst.CSTNode, position: int) -> str:
+def _text(site: Site, position: int) -> str:
     """The text of a positional argument of a call."""
+    node = site.node
     if not isinstance(node, cst.Call) or len(node.args) <= position:
         return ""
-    return " ".join(cst.Module([]).code_for_node(node.args[position].value).split())
+    return " ".join(site.part.code(node.args[position].value).split())
 
 
 def _shaped(value: Value, gradients: dict[Leaf, Leaf], outer: frozenset[Leaf], depth: int = 0) -> Value:
@@ -267,7 +269,7 @@ def _applied(
     columns = _columns(it, given, variables)
     first, second = columns or (Container("list", Items()), Container("list", Items()))
     taken = tapes.gradients_behind(it, given) | tapes.gradients_behind(it, first)
-    pairs = given.site.node if isinstance(given, OneShot) and given.site is not None else node
+    pairs = given.site if isinstance(given, OneShot) and given.site is not None else it.site(node)
     exact = bool(columns) and not any(
         c.items.open or any(isinstance(v, Choice) for v in c.items.values) for c in (first, second)
     )

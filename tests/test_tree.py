@@ -1,0 +1,198 @@
+"""The tree that is built from Python's ``ast`` is the tree that libcst's parser would give."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from pathlib import Path
+
+import libcst as cst
+import pytest
+
+from optlint.syntax.source_module import SourceModule
+from tests.trees import differences
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+#: Statement by statement, what Python's grammar has, and how people write it.
+ODD = (Path(__file__).parent / "odd_code.txt").read_text("utf-8").split("---\n")
+
+BLOCKS = '''
+class A(B):  # a class
+    # above the first
+
+    """Doc
+  string
+    """  # behind it
+    x = 1; y = 2  # two
+
+    # above the decorators
+    @one  # first
+    # between
+    @two(
+        1,
+    )
+    # below
+    def f(self, a):  # the method
+
+        # above
+        if a:
+            pass
+            # in the if
+
+        # before elif
+        elif (b):
+            x = """
+        text
+    text
+"""         + c
+          # less than the block
+            y = f(a,
+        b,
+              # a comment
+                  c)
+        # before else
+        else:  # else
+            z = a \\
+        + b
+            # in the else
+        # in the method
+    # in the class
+
+    async def g(self): return 1
+
+    def h(self):
+        try:
+            a
+            # in the try
+        except A:  # handler
+            b
+        # before the second
+        except B as e: c
+        else:
+            d
+        # before finally
+        finally:
+            e
+            # at the end
+        for x in y:
+            while z:
+                q
+                # deep
+            else:
+                r
+          # odd
+        else:
+            s
+        with a, \\
+             b:
+            def inner():
+                return 1
+
+            # in the with
+        match x:
+            # above the case
+            case 1:
+                a
+
+                # in the case
+            case 2: b
+            # in the match
+        return 2
+    # no statement follows
+# nor here
+if x:
+    a
+elif y:
+    b
+elif z: c
+else:
+    if w:
+        d
+    else:
+        e
+for x in y:
+\tif x:
+\t\ta
+
+\t# tab
+\telse:
+\t\tb
+'''
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("source", ODD)
+def test_odd_code_gives_the_same_nodes(source: str) -> None:
+    if not _parses(source):
+        pytest.skip("needs a newer Python")
+    assert list(differences(source)) == []
+
+
+@pytest.mark.parametrize("source", ODD)
+def test_odd_code_in_a_method_gives_the_same_nodes(source: str) -> None:
+    method = "class A:\n  def f(self):\n" + textwrap.indent(source, "        ") + "        # end\n  # end\n"
+    if not _parses(method):
+        pytest.skip("needs a newer Python, or a place outside of functions")
+    assert list(differences(method)) == []
+
+
+def test_comments_and_blank_lines_belong_to_the_same_statements() -> None:
+    assert list(differences(BLOCKS)) == []
+
+
+def test_so_they_do_with_other_line_ends_and_without_a_last_one() -> None:
+    assert list(differences(BLOCKS.replace("\n", "\r\n").strip())) == []
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.rglob("*.py"))[::60], ids=lambda path: path.stem)
+def test_fixtures_give_the_same_nodes(path: Path) -> None:
+    assert list(differences(path.read_text("utf-8"))) == []
+
+
+def test_the_comparison_finds_what_is_not_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = cst.parse_module
+    monkeypatch.setattr(cst, "parse_module", lambda text: real(text.replace("b", "c")))
+    assert len(list(differences("x = a + b\n"))) > 0
+
+
+def test_the_body_of_a_function_is_made_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = SourceModule("a.py", "def f():\n    return g(1)\n").slices[0]
+    (function,) = part.statements()
+    assert not hasattr(function, "made")
+    assert isinstance(function, cst.FunctionDef)
+    assert isinstance(function.body.body[0], cst.SimpleStatementLine)
+    assert function.body is function.body
+    assert part.code(function.body.body[0].body[0].value.args[0]) == "1"  # type: ignore[union-attr]
+
+
+def test_visitors_and_generated_code_work() -> None:
+    (function,) = SourceModule("a.py", "def f(a):\n  return [g(a), 'b']  # why\n").slices[0].statements()
+    names: list[str] = []
+
+    class Names(cst.CSTVisitor):
+        def visit_Name(self, node: cst.Name) -> None:  # noqa: N802
+            names.append(node.value)
+
+    function.visit(Names())
+    assert names == ["f", "a", "g", "a"]
+    assert cst.Module([]).code_for_node(function) == "def f(a):\n    return [g(a), 'b']\n"
+    assert function.deep_equals(function)
+
+
+def test_an_f_string_of_several_lines_gives_the_same_nodes() -> None:
+    # In a method libcst takes the indentation out of the text of its expressions, but not out of its other lines.
+    assert list(differences("f'''\n  {a +\n   b} {c}\n{\nd}'''\n")) == []
+
+
+def test_long_chains_are_too_deep() -> None:
+    (part,) = SourceModule("a.py", "x = " + " and ".join(["a"] * 10_000) + "\n").slices
+    assert not part.statements()
+    assert part.problem is not None
