@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 import threading
 from collections.abc import Sequence
@@ -28,16 +29,25 @@ _STACK_BYTES = 256 * 1024 * 1024
 
 
 def analyse(
-    path: str, text: str, settings: Settings, rules: Sequence[type[Rule]], project: Project
+    path: str,
+    text: str,
+    settings: Settings,
+    rules: Sequence[type[Rule]],
+    project: Project,
+    tree: ast.Module | None = None,
 ) -> FileReport:
     """Follow the program in ``text`` (the file ``path``) and collect the findings of ``rules``.
+
+    ``tree`` is what ``ast.parse`` made of the text, if it is known.
 
     Findings may stand in other files of the project. A rule that raises gives an OPT999 finding of this file; the
     others go on. A file that Python accepts and libcst does not is a note.
     """
     report = FileReport()
     with garbage.by_need():
-        _with_deep_stack(lambda: _analyse(path, text, settings, rules, project, report))
+        _with_deep_stack(
+            lambda: _analyse(SourceModule(path, text, tree), path, settings, rules, project, report)
+        )
     return report
 
 
@@ -65,14 +75,13 @@ def _with_deep_stack(action: object) -> None:
 
 
 def _analyse(
+    source: SourceModule,
     path: str,
-    text: str,
     settings: Settings,
     rules: Sequence[type[Rule]],
     project: Project,
     report: FileReport,
 ) -> None:
-    source = SourceModule(path, text)
     if source.error is not None:
         raise source.error
     if source.too_deep:

@@ -154,7 +154,7 @@ class Checker:
         project = self._project(which)
         project.looked_at()  # not at what the file before it has asked, if that failed
         try:
-            report = analyse(outcome.path, text, settings, rules, project)
+            report = analyse(outcome.path, text, settings, rules, project, validity.tree)
         except SyntaxError:
             if validity.verdict is not Verdict.NEWER:
                 raise

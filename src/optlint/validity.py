@@ -10,6 +10,7 @@ import ast
 import enum
 import re
 import warnings
+from dataclasses import field
 
 from optlint.deferred import dataclass, regex
 
@@ -42,12 +43,13 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Validity:
-    """The verdict; for an invalid text also why, and where (from 1)."""
+    """The verdict; for an invalid text also why, and where (from 1); for a valid one its tree."""
 
     verdict: Verdict
     message: str = ""
     line: int = 1
     column: int = 1
+    tree: ast.Module | None = field(default=None, compare=False)
 
 
 def check(text: str) -> Validity:
@@ -55,7 +57,7 @@ def check(text: str) -> Validity:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(text)
+            tree = ast.parse(text)
     except SyntaxError as error:
         if _newer_syntax(text):
             return Validity(Verdict.NEWER, error.msg or "invalid syntax", error.lineno or 1)
@@ -64,7 +66,7 @@ def check(text: str) -> Validity:
         return Validity(Verdict.TOO_DEEP)
     except ValueError as error:  # Half a surrogate pair, for one.
         return Validity(Verdict.INVALID, str(error))
-    return Validity(Verdict.VALID)
+    return Validity(Verdict.VALID, tree=tree)
 
 
 def _invalid(error: SyntaxError) -> Validity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -66,6 +65,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax.expressions import literal
 from optlint.syntax.nodes import handled
 
 if TYPE_CHECKING:
@@ -430,7 +430,7 @@ def _literal(it: Interpreter, node: cst.BaseExpression) -> Value:
     value = it.literals.get(node)
     if value is None:
         try:
-            value = Const(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+            value = Const(literal(node))
         except (ValueError, SyntaxError, MemoryError):
             value = UNKNOWN
         it.literals[node] = value

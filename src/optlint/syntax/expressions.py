@@ -12,53 +12,56 @@ from typing import Any
 import libcst as cst
 
 from optlint.syntax import nodes, strings
+from optlint.syntax.nodes import shared
 from optlint.syntax.text import parenthesised, text_of
 
-#: Nodes that hold nothing are shared; the type says all.
-_BINARY: dict[type, Any] = {
-    ast.Add: cst.Add(),
-    ast.Sub: cst.Subtract(),
-    ast.Mult: cst.Multiply(),
-    ast.Div: cst.Divide(),
-    ast.FloorDiv: cst.FloorDivide(),
-    ast.Mod: cst.Modulo(),
-    ast.Pow: cst.Power(),
-    ast.LShift: cst.LeftShift(),
-    ast.RShift: cst.RightShift(),
-    ast.BitOr: cst.BitOr(),
-    ast.BitAnd: cst.BitAnd(),
-    ast.BitXor: cst.BitXor(),
-    ast.MatMult: cst.MatrixMultiply(),
+_BINARY: dict[type, type] = {
+    ast.Add: cst.Add,
+    ast.Sub: cst.Subtract,
+    ast.Mult: cst.Multiply,
+    ast.Div: cst.Divide,
+    ast.FloorDiv: cst.FloorDivide,
+    ast.Mod: cst.Modulo,
+    ast.Pow: cst.Power,
+    ast.LShift: cst.LeftShift,
+    ast.RShift: cst.RightShift,
+    ast.BitOr: cst.BitOr,
+    ast.BitAnd: cst.BitAnd,
+    ast.BitXor: cst.BitXor,
+    ast.MatMult: cst.MatrixMultiply,
 }
-_BOOLEAN: dict[type, Any] = {ast.And: cst.And(), ast.Or: cst.Or()}
-_UNARY: dict[type, Any] = {
-    ast.UAdd: cst.Plus(),
-    ast.USub: cst.Minus(),
-    ast.Invert: cst.BitInvert(),
-    ast.Not: cst.Not(),
+_BOOLEAN: dict[type, type] = {ast.And: cst.And, ast.Or: cst.Or}
+_UNARY: dict[type, type] = {
+    ast.UAdd: cst.Plus,
+    ast.USub: cst.Minus,
+    ast.Invert: cst.BitInvert,
+    ast.Not: cst.Not,
 }
-_COMPARING: dict[type, Any] = {
-    ast.Eq: cst.Equal(),
-    ast.NotEq: cst.NotEqual(),
-    ast.Lt: cst.LessThan(),
-    ast.LtE: cst.LessThanEqual(),
-    ast.Gt: cst.GreaterThan(),
-    ast.GtE: cst.GreaterThanEqual(),
-    ast.Is: cst.Is(),
-    ast.IsNot: cst.IsNot(),
-    ast.In: cst.In(),
-    ast.NotIn: cst.NotIn(),
+_COMPARING: dict[type, type] = {
+    ast.Eq: cst.Equal,
+    ast.NotEq: cst.NotEqual,
+    ast.Lt: cst.LessThan,
+    ast.LtE: cst.LessThanEqual,
+    ast.Gt: cst.GreaterThan,
+    ast.GtE: cst.GreaterThanEqual,
+    ast.Is: cst.Is,
+    ast.IsNot: cst.IsNot,
+    ast.In: cst.In,
+    ast.NotIn: cst.NotIn,
 }
-_ASYNC = cst.Asynchronous()
 _NO_PARAMETERS: Any = cst.MaybeSentinel.DEFAULT
-_SLASH = cst.ParamSlash()
-_STAR = cst.ParamStar()
 
 
 def expression(node: ast.expr, lines: Sequence[str]) -> Any:
     """The libcst node of an expression; ``lines`` are those of the whole file. Raises ``KeyError`` for one that is
     not known."""
     return _EXPRESSIONS[type(node)](node, lines)
+
+
+def literal(node: Any) -> object:
+    """The value of a number or of one string literal. Raises ``ValueError`` or ``SyntaxError`` where there is none."""
+    place = getattr(node, "place", None)
+    return place.value if type(place) is ast.Constant else ast.literal_eval(node.value)
 
 
 def name(value: str, place: object) -> Any:
@@ -98,13 +101,13 @@ def parameters(node: ast.arguments, lines: Sequence[str]) -> Any:
     result.place = node
     only = len(node.posonlyargs)
     result.posonly_params = tuple(made[:only])
-    result.posonly_ind = _SLASH if only else _NO_PARAMETERS
+    result.posonly_ind = shared(cst.ParamSlash) if only else _NO_PARAMETERS
     result.params = tuple(made[only:])
     result.kwonly_params = tuple(
         _parameter(argument, default, lines)
         for argument, default in zip(node.kwonlyargs, node.kw_defaults, strict=True)
     )
-    result.star_arg = _STAR if node.kwonlyargs else _NO_PARAMETERS
+    result.star_arg = shared(cst.ParamStar) if node.kwonlyargs else _NO_PARAMETERS
     if node.vararg is not None:
         result.star_arg = _parameter(node.vararg, None, lines, "*")
     result.star_kwarg = None if node.kwarg is None else _parameter(node.kwarg, None, lines, "**")
@@ -242,7 +245,7 @@ def _binary(node: ast.BinOp, lines: Sequence[str]) -> Any:
         inner, made = made, nodes.BinaryOperation()
         made.place = outer
         made.left = inner
-        made.operator = _BINARY[type(outer.op)]
+        made.operator = shared(_BINARY[type(outer.op)])
         right = outer.right
         made.right = _EXPRESSIONS[type(right)](right, lines)
     return made
@@ -250,7 +253,7 @@ def _binary(node: ast.BinOp, lines: Sequence[str]) -> Any:
 
 def _boolean(node: ast.BoolOp, lines: Sequence[str]) -> Any:
     """libcst nests to the left what Python keeps flat."""
-    operator = _BOOLEAN[type(node.op)]
+    operator = shared(_BOOLEAN[type(node.op)])
     first, *rest = node.values
     made = _EXPRESSIONS[type(first)](first, lines)
     for right in rest:
@@ -266,7 +269,7 @@ def _boolean(node: ast.BoolOp, lines: Sequence[str]) -> Any:
 def _unary(node: ast.UnaryOp, lines: Sequence[str]) -> Any:
     made = nodes.UnaryOperation()
     made.place = node
-    made.operator = _UNARY[type(node.op)]
+    made.operator = shared(_UNARY[type(node.op)])
     made.expression = _EXPRESSIONS[type(node.operand)](node.operand, lines)
     return made
 
@@ -284,7 +287,7 @@ def _comparison(node: ast.Compare, lines: Sequence[str]) -> Any:
 def _compared(operator: ast.cmpop, right: ast.expr, lines: Sequence[str]) -> Any:
     made = nodes.ComparisonTarget()
     made.place = right
-    made.operator = _COMPARING[type(operator)]
+    made.operator = shared(_COMPARING[type(operator)])
     made.comparator = _EXPRESSIONS[type(right)](right, lines)
     return made
 
@@ -402,7 +405,7 @@ def _for_in(generators: Sequence[ast.comprehension], lines: Sequence[str]) -> An
         made.iter = _EXPRESSIONS[type(generator.iter)](generator.iter, lines)
         made.ifs = [_comp_if(test, lines) for test in generator.ifs]
         made.inner_for_in = inner
-        made.asynchronous = _ASYNC if generator.is_async else None
+        made.asynchronous = shared(cst.Asynchronous) if generator.is_async else None
     return made
 
 

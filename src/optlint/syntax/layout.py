@@ -11,10 +11,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from optlint.deferred import regex
 from optlint.syntax.strings import LITERAL
 from optlint.syntax.text import before_comment, characters, forward, indentation
 
-_UNMOVED = re.compile(LITERAL.pattern + r"|#[^\n]*|\\\n", re.DOTALL)
+_UNMOVED = regex(LITERAL + r"|#[^\n]*|\\\n", re.DOTALL)
 
 
 class Layout:

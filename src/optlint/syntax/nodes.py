@@ -7,6 +7,7 @@ through ``handled``. Nothing in here knows Python's ``ast`` or what the code mea
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -39,6 +40,12 @@ def _visit_children(self: Any, visitor: cst.CSTVisitor) -> Any:
     for child in self.children:
         child.visit(visitor)
     return self
+
+
+@functools.cache
+def shared(kind: type) -> Any:
+    """The one object of a class that has nothing to tell but its kind, as operators have."""
+    return kind()
 
 
 class _Default:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 400
 #: Shorter statements cannot be that deep in a way that matters.
 _SHALLOW_CHARACTERS = 2_500
+#: Levels of a tree that have no text of their own: a statement that is an expression, the operators of an expression.
+_WITHOUT_TEXT = 8
 #: A longer top-level statement (a table of numbers, a generated blob) is not parsed; its names are unknown.
 MAX_SLICE_CHARACTERS = 400_000
 
@@ -60,11 +64,12 @@ class Slice:
         return () if self._built is None else self._built
 
     def _build(self) -> None:
-        size = self.module.size(self.first_line, self.last_line)
+        starts = self.module.starts
+        size = starts[self.last_line + 1] - starts[self.first_line]
         if size > MAX_SLICE_CHARACTERS:
             self.problem = ParseProblem(self.first_line, "this statement is too long to analyse")
             return
-        if size > _SHALLOW_CHARACTERS and _deeper_than(self._nodes, MAX_DEPTH):
+        if size > _SHALLOW_CHARACTERS and _deeper_than(self._nodes, MAX_DEPTH, self.module.starts):
             self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
             return
         try:
@@ -116,9 +121,10 @@ class Slice:
 
 
 class SourceModule:
-    """A file's text and its slices. ``path`` is the path that findings are reported under."""
+    """A file's text and its slices. ``path`` is the path that findings are reported under; ``tree`` is what
+    ``ast.parse`` made of the text, if that is known."""
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, tree: ast.Module | None = None) -> None:
         self.path = path
         self.text = text
         #: Without their ends.
@@ -126,21 +132,25 @@ class SourceModule:
         self.error: SyntaxError | None = None
         self.too_deep = False
         self.slices: tuple[Slice, ...] = ()
-        self._cut(text)
+        self._cut(tree)
 
     def lines_text(self, first: int, last: int) -> str:
         """Lines ``first`` to ``last`` (from 1, inclusive) with a newline after each."""
         return "".join(line + "\n" for line in self.lines[first - 1 : last])
 
-    def size(self, first: int, last: int) -> int:
-        """The length of ``lines_text`` of the same lines."""
-        return sum(map(len, self.lines[first - 1 : last])) + last - first + 1
+    @cached_property
+    def starts(self) -> Sequence[int]:
+        """Where each line (from 1) starts in the text, roughly: in characters, while ``ast`` counts bytes."""
+        return [0, *accumulate((len(line) + 1 for line in self.lines), initial=0)]
 
     def problems(self) -> list[ParseProblem]:
         """What could not be parsed among the slices that somebody asked for."""
         return [part.problem for part in self.slices if part.problem is not None]
 
-    def _cut(self, text: str) -> None:
+    def _cut(self, tree: ast.Module | None) -> None:
+        if tree is not None:
+            self.slices = tuple(_slices(self, tree.body))
+            return
         normalised = "\n".join(self.lines) + "\n"
         try:
             with warnings.catch_warnings():
@@ -201,16 +211,29 @@ def _definition_name(nodes: Sequence[ast.stmt]) -> str | None:
     return None
 
 
-def _deeper_than(nodes: Sequence[ast.AST], limit: int) -> bool:
-    level: list[ast.AST] = list(nodes)
-    for _ in range(limit):
+def _deeper_than(nodes: Sequence[ast.stmt], limit: int, starts: Sequence[int]) -> bool:
+    """Whether a tree has more than so many levels. A node is not deeper than its text is long, by more than a few;
+    ``starts`` says where each line starts in the text."""
+    level: list[Any] = list(nodes)
+    for depth in range(limit):
         # Python keeps `a and b and …` flat, libcst nests it.
-        if any(isinstance(node, ast.BoolOp) and len(node.values) > limit for node in level):
+        if any(type(node) is ast.BoolOp and len(node.values) > limit for node in level):
             return True
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        enough = limit - depth - _WITHOUT_TEXT
+        level = [
+            child for node in level if _length(node, starts) > enough for child in ast.iter_child_nodes(node)
+        ]
         if not level:
             return False
     return True
+
+
+def _length(node: Any, starts: Sequence[int]) -> int:
+    """How long the text of a node is; an expression of one line is not worth the way through ``starts``."""
+    try:
+        return int(starts[node.end_lineno] + node.end_col_offset - starts[node.lineno] - node.col_offset)
+    except AttributeError:
+        return MAX_SLICE_CHARACTERS  # arguments and the like, which have no place
 
 
 def _bracket_depth_exceeds(lines: Sequence[str], limit: int) -> bool:

@@ -23,27 +23,25 @@ from optlint.syntax.expressions import (
     parameters,
 )
 from optlint.syntax.layout import is_elif
+from optlint.syntax.nodes import shared
 from optlint.syntax.patterns import case
 from optlint.syntax.text import characters, indentation, text_of
 
-_AUGMENTED: dict[type, Any] = {
-    ast.Add: cst.AddAssign(),
-    ast.Sub: cst.SubtractAssign(),
-    ast.Mult: cst.MultiplyAssign(),
-    ast.Div: cst.DivideAssign(),
-    ast.FloorDiv: cst.FloorDivideAssign(),
-    ast.Mod: cst.ModuloAssign(),
-    ast.Pow: cst.PowerAssign(),
-    ast.LShift: cst.LeftShiftAssign(),
-    ast.RShift: cst.RightShiftAssign(),
-    ast.BitOr: cst.BitOrAssign(),
-    ast.BitAnd: cst.BitAndAssign(),
-    ast.BitXor: cst.BitXorAssign(),
-    ast.MatMult: cst.MatrixMultiplyAssign(),
+_AUGMENTED: dict[type, type] = {
+    ast.Add: cst.AddAssign,
+    ast.Sub: cst.SubtractAssign,
+    ast.Mult: cst.MultiplyAssign,
+    ast.Div: cst.DivideAssign,
+    ast.FloorDiv: cst.FloorDivideAssign,
+    ast.Mod: cst.ModuloAssign,
+    ast.Pow: cst.PowerAssign,
+    ast.LShift: cst.LeftShiftAssign,
+    ast.RShift: cst.RightShiftAssign,
+    ast.BitOr: cst.BitOrAssign,
+    ast.BitAnd: cst.BitAndAssign,
+    ast.BitXor: cst.BitXorAssign,
+    ast.MatMult: cst.MatrixMultiplyAssign,
 }
-_ASYNC = cst.Asynchronous()
-_DOT = cst.Dot()
-_IMPORT_STAR = cst.ImportStar()
 
 
 def statements(body: Sequence[ast.stmt], lines: Sequence[str]) -> list[Any]:
@@ -135,7 +133,7 @@ def _augmented(node: ast.AugAssign, lines: Sequence[str]) -> Any:
     made = nodes.AugAssign()
     made.place = node
     made.target = expression(node.target, lines)
-    made.operator = _AUGMENTED[type(node.op)]
+    made.operator = shared(_AUGMENTED[type(node.op)])
     made.value = expression(node.value, lines)
     return made
 
@@ -212,9 +210,9 @@ def _import_from(node: ast.ImportFrom, lines: Sequence[str]) -> Any:
     made = nodes.ImportFrom()
     made.place = node
     made.module = None if node.module is None else dotted(node.module, node)
-    made.relative = [_DOT] * (node.level or 0)
+    made.relative = [shared(cst.Dot)] * (node.level or 0)
     starred = len(node.names) == 1 and node.names[0].name == "*"
-    made.names = _IMPORT_STAR if starred else [_alias(alias) for alias in node.names]
+    made.names = shared(cst.ImportStar) if starred else [_alias(alias) for alias in node.names]
     return made
 
 
@@ -251,7 +249,7 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str]
     made.source = lines
     made.make = _function_body
     made.decorators = _decorators(node, lines)
-    made.asynchronous = _ASYNC if type(node) is ast.AsyncFunctionDef else None
+    made.asynchronous = shared(cst.Asynchronous) if type(node) is ast.AsyncFunctionDef else None
     made.name = name(node.name, node)
     made.type_parameters = _type_parameters(node, lines)
     made.params = parameters(node.args, lines)
@@ -341,7 +339,7 @@ def _if_alone(node: ast.If, lines: Sequence[str]) -> Any:
 def _for(node: ast.For | ast.AsyncFor, lines: Sequence[str]) -> Any:
     made = nodes.For()
     made.place = node
-    made.asynchronous = _ASYNC if type(node) is ast.AsyncFor else None
+    made.asynchronous = shared(cst.Asynchronous) if type(node) is ast.AsyncFor else None
     made.target = expression(node.target, lines)
     made.iter = expression(node.iter, lines)
     made.body = _suite(node.body, lines)
@@ -361,7 +359,7 @@ def _while(node: ast.While, lines: Sequence[str]) -> Any:
 def _with(node: ast.With | ast.AsyncWith, lines: Sequence[str]) -> Any:
     made = nodes.With()
     made.place = node
-    made.asynchronous = _ASYNC if type(node) is ast.AsyncWith else None
+    made.asynchronous = shared(cst.Asynchronous) if type(node) is ast.AsyncWith else None
     made.items = items = []
     for item in node.items:
         one = nodes.WithItem()

@@ -13,21 +13,20 @@ from typing import Any
 
 import libcst as cst
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.syntax import nodes
 from optlint.syntax.text import GAP, bytes_before, characters, text_of
 
 #: One literal: its prefix, and the rest (an f-string of Python 3.12 may hold its own quotes, and is not found).
-LITERAL = re.compile(
+LITERAL = (
     r"([A-Za-z]{0,2})("
     r'"""(?:[^"\\]+|\\.|"(?!""))*"""|'
     r"'''(?:[^'\\]+|\\.|'(?!''))*'''|"
     r'"(?!"")(?:[^"\\\n]+|\\.)*"|'
-    r"'(?!'')(?:[^'\\\n]+|\\.)*')",
-    re.DOTALL,
+    r"'(?!'')(?:[^'\\\n]+|\\.)*')"
 )
-_START = re.compile(r"([A-Za-z]{0,2})(\"\"\"|'''|\"|')")
-_EQUAL = cst.AssignEqual()
+_LITERAL = regex(LITERAL, re.DOTALL)
+_START = regex(r"([A-Za-z]{0,2})(\"\"\"|'''|\"|')")
 
 
 @dataclass
@@ -65,7 +64,7 @@ class _Literal:
 def string(node: ast.expr, lines: Sequence[str]) -> Any:
     """The libcst node of a literal, or of several that stand side by side."""
     text = text_of(node, lines)
-    found = LITERAL.fullmatch(text)
+    found = _LITERAL.fullmatch(text)
     if found is not None:
         prefix = found.group(1)
         if not prefix or not _has_fields(prefix):
@@ -114,7 +113,7 @@ def _literals(text: str) -> Iterator[tuple[int, int]]:
         begun = _START.match(text, at)
         if begun is None:
             return
-        found = LITERAL.match(text, at)
+        found = _LITERAL.match(text, at)
         end = found.end() if found is not None else len(text)
         if _has_fields(begun.group(1)):
             end = _scan(text, begun.end(), begun.group(2), "r" in begun.group(1).lower())[1]
@@ -236,7 +235,7 @@ def _string_end(text: str, at: int) -> int:
     start = _START.match(text, begun)
     if start is not None and _has_fields(start.group(1)):
         return _scan(text, start.end(), start.group(2), "r" in start.group(1).lower())[1]
-    found = LITERAL.match(text, at)
+    found = _LITERAL.match(text, at)
     return len(text) if found is None else found.end()
 
 
@@ -259,7 +258,7 @@ def _made(literal: _Literal, part: _Field | tuple[int, int], templated: bool) ->
     made.place = literal.place(part.start - 1, part.close)
     made.expression = _expression(literal, part.start, part.end)
     made.conversion = part.conversion
-    made.equal = _EQUAL if part.equal else None
+    made.equal = nodes.shared(cst.AssignEqual) if part.equal else None
     made.format_spec = (
         None if part.spec is None else [_made(literal, inner, templated) for inner in part.spec]
     )

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from optlint.deferred import regex
+
 #: Spaces, line ends, continued lines and comments.
-GAP = re.compile(r"(?:[ \t\f\n]+|\\\n|#[^\n]*)*")
-_BEFORE_COMMENT = re.compile(r"""(?:[^#"'\n]+|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|["'])*""")
+GAP = regex(r"(?:[ \t\f\n]+|\\\n|#[^\n]*)*")
+_BEFORE_COMMENT = regex(r"""(?:[^#"'\n]+|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|["'])*""")
 
 
 def characters(line: str, column: int) -> int:
