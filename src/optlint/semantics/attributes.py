@@ -102,8 +102,6 @@ def user_method(instance: Instance, name: str) -> Function | None:
 
 def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -> Value:
     """``owner.name``."""
-    from optlint.semantics import expressions
-
     if isinstance(owner, Choice):
         return join_values([get_attribute(it, option, name, node) for option in options(owner)])
     if isinstance(owner, KerasOptimizer):
@@ -130,7 +128,7 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         return keras_weights.name_of(it, owner) or Method(owner, name)
     if isinstance(owner, Scheduler):
         return schedulers.get_attribute(owner, name)
-    if isinstance(owner, (Unknown, expressions.GradMode)):
+    if isinstance(owner, Unknown):
         return Method(owner, name)
     if isinstance(owner, LibraryClass) and name == "__name__" and owner.qualified_name.startswith("keras."):
         from optlint.semantics.libraries import keras_models
@@ -142,7 +140,9 @@ def get_attribute(it: Interpreter, owner: Value, name: str, node: cst.CSTNode) -
         if isinstance(owner, (Record, NamedTuple)):
             return _record_attribute(owner, name)
         return Method(owner, name)
-    return UNKNOWN
+    from optlint.semantics import expressions
+
+    return Method(owner, name) if isinstance(owner, expressions.GradMode) else UNKNOWN
 
 
 def _record_attribute(owner: Record | NamedTuple, name: str) -> Value:

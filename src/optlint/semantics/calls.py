@@ -91,6 +91,7 @@ from optlint.semantics.values import (
     Variable,
     join_values,
     options,
+    weighty,
 )
 
 if TYPE_CHECKING:
@@ -283,7 +284,9 @@ def _spread(value: Value, keywords: dict[str, Value]) -> bool:
 def call(it: Interpreter, function: Value, arguments: Arguments, node: cst.CSTNode) -> Value:
     """Call a value."""
     it.step()
-    schedulers.note_given(it, function, arguments.all_values())
+    given = weighty(arguments.all_values())
+    if given:
+        schedulers.note_given(it, function, given)
     if isinstance(function, Choice):
         if _one_of_several_optimizers(function):
             with it.one_of_several():
@@ -350,10 +353,14 @@ def merged(first: Arguments, second: Arguments) -> Arguments:
 
 def unknown_call(it: Interpreter, arguments: Arguments, function: Value = UNKNOWN) -> Value:
     """A call into code that cannot be seen: what it was given may be changed there, its result is unknown."""
-    values = arguments.all_values()
-    escape(it, values)
-    gradients.handed(it, values)
-    return keras_graph.through_unseen(values) or expressions.opaque(it, [*values, function])
+    values = weighty(arguments.all_values())
+    if values:
+        escape(it, values)
+        gradients.handed(it, values)
+        symbolic = keras_graph.through_unseen(values)
+        if symbolic is not None:
+            return symbolic
+    return expressions.opaque(it, [*values, function])
 
 
 def escape(it: Interpreter, values: Iterable[Value], depth: int = 0) -> None:

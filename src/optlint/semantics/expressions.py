@@ -64,6 +64,7 @@ from optlint.semantics.values import (
     Variable,
     join_values,
     options,
+    weighty,
 )
 from optlint.syntax.expressions import literal
 from optlint.syntax.nodes import handled
@@ -295,7 +296,7 @@ def opaque(it: Interpreter, values: Iterable[Value]) -> Unknown:
     """What code that cannot be seen makes of ``values``: anything that depends on them."""
     leaves: set[Leaf] = set()
     cuts: set[tuple[Leaf, Cut]] = set()
-    for value in values:
+    for value in weighty(values):
         leaves |= {leaf for leaf in modules.reachable_leaves(it, value) if leaf.requires_grad is not False}
         cuts |= sources(it, [value])[1] if not isinstance(value, Instance) else set()
     if it.recording.used:

@@ -205,6 +205,10 @@ class External(Value):
     name: str
 
 
+#: What nobody can change, and through which no gradient flows.
+_WEIGHTLESS = frozenset({Const, External})
+
+
 class Slots(dict[str, Any]):
     """The mutable state of an object; ``made`` is the serial of the object."""
 
@@ -642,6 +646,11 @@ def inside(tensor: Leaf) -> Flow | Unknown:
     return joined if isinstance(joined, (Flow, Unknown)) else own
 
 
+def weighty(values: Iterable[Value]) -> list[Value]:
+    """Those of some values that something is known of, but for constants and names of libraries."""
+    return [value for value in values if value is not UNKNOWN and type(value) not in _WEIGHTLESS]
+
+
 def options(value: Value) -> tuple[Value, ...]:
     """The alternatives of a value, without ``ABSENT``."""
     if isinstance(value, Choice):
@@ -653,9 +662,11 @@ def join_values(values: Iterable[Value]) -> Value:
     """One value that stands for any of ``values``; Unknown when they are too many or one is Unknown."""
     found: list[Value] = []
     for value in values:
-        for option in value.options if isinstance(value, Choice) else (value,):
-            if not any(option is other or option == other for other in found):
-                found.append(option)
+        if isinstance(value, Choice):
+            for option in value.options:
+                _add(found, option)
+        else:
+            _add(found, value)
     if len(found) == 1:
         return found[0]
     blurred = _join_numbers(found)
@@ -667,23 +678,40 @@ def join_values(values: Iterable[Value]) -> Value:
     return Choice(tuple(found))
 
 
+def _add(found: list[Value], option: Value) -> None:
+    for other in found:
+        if option is other or option == other:
+            return
+    found.append(option)
+
+
 def _join_same(values: list[Value]) -> Value:
     first = values[0]
     return first if all(value is first for value in values) else join_values(values)
 
 
+_NO_CUTS: frozenset[tuple[Leaf, Cut]] = frozenset()
+_NO_LEAVES: frozenset[Leaf] = frozenset()
+
+
 def _join_numbers(found: list[Value]) -> Value | None:
     """Flows and Unknowns join to one value, not to alternatives, where nothing else is among them."""
-    present = [value for value in found if value is not ABSENT]
-    if not all(isinstance(value, (Flow, Unknown, Const)) for value in present):
-        return None
-    if not any(isinstance(value, (Flow, Unknown)) for value in present):
+    present: list[Value] = []
+    numbers: list[Flow | Unknown] = []
+    for value in found:
+        if isinstance(value, (Flow, Unknown)):
+            numbers.append(value)
+        elif value is ABSENT:
+            continue
+        elif not isinstance(value, Const):
+            return None
+        present.append(value)
+    if not numbers:
         return None
     if all(isinstance(value, Gradient) for value in present):
         return present[0] if len(present) == 1 else Gradient()
-    cuts = frozenset(cut for v in present if isinstance(v, (Flow, Unknown)) for cut in v.cuts)
-    deps = frozenset(leaf for v in present for leaf in reaching_leaves(v))
-    numbers = [value for value in present if isinstance(value, (Flow, Unknown))]
+    cuts = _NO_CUTS.union(*(value.cuts for value in numbers))
+    deps = _NO_LEAVES.union(*map(reaching_leaves, numbers))
     plain = all(value.plain for value in numbers)
     stop = max((v.stop for v in numbers if v.stop is not None), key=lambda stop: stop.order, default=None)
     terms = joined([terms_of(value) for value in present])
