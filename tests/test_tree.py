@@ -196,3 +196,8 @@ def test_long_chains_are_too_deep() -> None:
     (part,) = SourceModule("a.py", "x = " + " and ".join(["a"] * 10_000) + "\n").slices
     assert not part.statements()
     assert part.problem is not None
+
+
+def test_many_literals_side_by_side_do_not_take_for_ever() -> None:
+    words = " ".join(f'"a sentence of an error message, number {number} "' for number in range(12))
+    assert list(differences(f"raise ValueError({words})\n")) == []

@@ -20,10 +20,10 @@ from optlint.syntax.text import GAP, bytes_before, characters, text_of
 #: One literal: its prefix, and the rest (an f-string of Python 3.12 may hold its own quotes, and is not found).
 LITERAL = (
     r"([A-Za-z]{0,2})("
-    r'"""(?:[^"\\]+|\\.|"(?!""))*"""|'
-    r"'''(?:[^'\\]+|\\.|'(?!''))*'''|"
-    r'"(?!"")(?:[^"\\\n]+|\\.)*"|'
-    r"'(?!'')(?:[^'\\\n]+|\\.)*')"
+    r'"""(?:[^"\\]|\\.|"(?!""))*"""|'
+    r"'''(?:[^'\\]|\\.|'(?!''))*'''|"
+    r'"(?!"")(?:[^"\\\n]|\\.)*"|'
+    r"'(?!'')(?:[^'\\\n]|\\.)*')"
 )
 _LITERAL = regex(LITERAL, re.DOTALL)
 _START = regex(r"([A-Za-z]{0,2})(\"\"\"|'''|\"|')")
