@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from optlint import validity
 from tests.linting import lint
 
 HEAD = "import torch\nfrom torch import nn\n\n\n"
@@ -63,3 +64,9 @@ def test_four_times_the_size(tmp_path: Path, make: Callable[[int], str], size: i
     _time(tmp_path, make(1))  # what is loaded only once
     small = min(_time(tmp_path, make(size)) for _ in range(2))
     assert _time(tmp_path, make(size * 4)) < 9 * small
+
+
+def test_invalid_text_full_of_quotes_is_judged_in_linear_time() -> None:
+    started = time.process_time()
+    assert validity.check("print '" + "\\'" * 100_000 + "\n").verdict is validity.Verdict.INVALID
+    assert time.process_time() - started < 5  # it took minutes

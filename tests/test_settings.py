@@ -239,3 +239,11 @@ class TestSettings:
         }.items():
             finding = Finding(code, "name", Severity.ERROR, Confidence.CERTAIN, "m", "a.py", span)
             assert found.severity_of(finding) is severity
+
+
+def test_a_named_folder_is_the_root_whatever_the_current_folder_is(tmp_path: Path) -> None:
+    code = tmp_path / "project" / "models"
+    code.mkdir(parents=True)
+    named = str(tmp_path / "project")
+    for cwd in (tmp_path, tmp_path / "project", code):
+        assert Configuration(cwd=str(cwd), named=[named]).for_folder(str(code)).root == named

@@ -271,7 +271,12 @@ def _configuration(options: Options) -> Configuration:
     try:
         if options.selection.selectors():
             check(options.selection.selectors(), all_rules())
-        return Configuration(config=options.config, isolated=options.isolated, command_line=options.selection)
+        return Configuration(
+            config=options.config,
+            isolated=options.isolated,
+            command_line=options.selection,
+            named=options.paths,
+        )
     except (UnknownSelectorError, SettingsError) as error:
         raise RunError(str(error)) from error
 

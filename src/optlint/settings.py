@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -163,9 +163,12 @@ class Configuration:
         isolated: bool = False,
         command_line: Selection | None = None,
         cwd: str | None = None,
+        named: Iterable[str] = (),
     ) -> None:
-        """Read ``config`` at once when given. Raises ``SettingsError``."""
+        """Read ``config`` at once when given; ``named`` are the paths to check. Raises ``SettingsError``."""
         self._cwd = cwd or os.getcwd()
+        folders = {os.path.normpath(os.path.join(self._cwd, path)) for path in named}
+        self._named = sorted(filter(os.path.isdir, folders), key=len)
         self._isolated = isolated
         self._layers = (command_line,) if command_line else ()
         self._configured = Nearest(self._configured_in)
@@ -190,9 +193,16 @@ class Configuration:
         return None if path is None else self._finished(read_file(path, root=folder))
 
     def _root(self, folder: str) -> str:
-        """The folder's project; else the current folder when it is above, else ``folder`` itself."""
-        below = folder == self._cwd or folder.startswith(os.path.join(self._cwd, ""))
-        return self._project(folder) or (self._cwd if below else folder)
+        """The folder's project; else the folder that was named, whatever the current one is, or the current one above.
+
+        Where neither is above, ``folder`` itself.
+        """
+        above = (
+            top
+            for top in (*self._named, self._cwd)
+            if os.path.join(folder, "").startswith(os.path.join(top, ""))
+        )
+        return self._project(folder) or next(above, folder)
 
     def _finished(self, settings: Settings) -> Settings:
         return replace(settings, selections=(*settings.selections, *self._layers))

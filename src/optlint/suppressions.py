@@ -6,6 +6,7 @@ shown.
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import tokenize
@@ -119,7 +120,7 @@ def removal(suppression: Suppression, text: str, message: str) -> Fix | None:
     ``text`` is the program that it stands in; ``message`` is what is said of it.
     """
     span = suppression.span
-    lines = split_lines(text)
+    lines = _lines(text)
     line = lines[span.line - 1] if span.line <= len(lines) else ""
     codes = suppression.codes or ()
     idle = [code for code in codes if f"'{code}'" in message or f" {code} " in message]
@@ -135,6 +136,12 @@ def removal(suppression: Suppression, text: str, message: str) -> Fix | None:
     else:
         edit = Edit(Span(span.line, 1, span.line, len(line) + 1), "")
     return Fix(Safety.SAFE, "Remove the suppression", (edit,))
+
+
+@functools.lru_cache(maxsize=2)
+def _lines(text: str) -> tuple[str, ...]:
+    """The lines of a file, which are asked for by each of its suppressions."""
+    return tuple(split_lines(text))
 
 
 def _without_codes(line: str, span: Span, codes: Sequence[str]) -> Fix | None:
