@@ -99,7 +99,7 @@ class TestPython:
             raise OSError(30, "Read-only file system")
 
         monkeypatch.setattr(os, "replace", refuse)
-        result = optlint("a.py", "--fix")
+        result = optlint("a.py", "--fix", "--no-cache")
         assert (result.exit_code, "cannot be written: Read-only" in result.stderr) == (2, True)
         assert (project / "a.py").read_text() == SCRIPT
         assert os.listdir(project) == ["a.py"]
