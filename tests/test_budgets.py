@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from optlint import engine
+from optlint.cli import command
 from optlint.semantics import functions, interpreter, iteration, loading, modules, roots, values
 from optlint.semantics.project import MAX_CACHED_MODULES
 from optlint.settings import Configuration
@@ -417,3 +419,18 @@ def lint_in_place(path: Path) -> list[tuple[str, str, int]]:
     settings = Configuration(isolated=True, cwd=str(folder)).for_folder
     report = engine.run([str(file) for file in files], settings, folder=str(folder))
     return [(finding.code, finding.path, finding.span.line) for finding in report.findings]
+
+
+def test_what_is_left_out_is_told_with_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roots, "MAX_STEPS", 50)
+    monkeypatch.setattr(roots, "MAX_RUNS", 1)
+    classes = "".join(f"class Net{n}(nn.Module):\n    pass\n\n\n" for n in range(3))
+    script = tmp_path / "train.py"
+    script.write_text("from torch import nn\n\n\n" + classes + "x = 0\n" + "x = x + 1\n" * 100)
+    for _ in range(2):  # the second time from the cache
+        result = CliRunner().invoke(
+            command, [str(script), "--verbose", "--cache-dir", str(tmp_path / "kept")]
+        )
+        assert "train.py: what it does when it runs is followed in part only (MAX_STEPS)" in result.stderr
+        assert "train.py: from line 8 on, what it defines is not followed (MAX_RUNS)" in result.stderr
+    assert "1 of 1 known from earlier runs" in result.stderr

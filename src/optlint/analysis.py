@@ -102,7 +102,7 @@ def _analyse(
                 found.setdefault((fault.code, path, fault.span, fault.message), fault)
                 report.faults.append(fault.message)
 
-    follow(interpreter, source, path, check)
+    report.left_out = follow(interpreter, source, path, check)
     report.findings = sorted(found.values(), key=lambda finding: finding.sort_key)
     report.notes.extend(Note(path, problem.line, problem.message) for problem in source.problems())
 

@@ -67,8 +67,9 @@ def may_matter(data: bytes) -> bool:
 class Outcome:
     """What one file gave, in plain data that travels between processes. Paths are absolute.
 
-    ``analysed`` says that every rule had its say, so that a suppression without effect can be called so. ``looked`` are
-    the questions that it rests on, about the file itself and about others, with their answers.
+    ``analysed`` says that every rule had its say, so that a suppression without effect can be called so. ``left_out``
+    tells of parts of the program that were too much to follow, and of the bound that says so. ``looked`` are the
+    questions that it rests on, about the file itself and about others, with their answers.
     """
 
     path: str
@@ -79,6 +80,7 @@ class Outcome:
     suppressions: Suppressions | None = None
     skipped: bool = False
     analysed: bool = False
+    left_out: list[str] = field(default_factory=list)
     looked: dict[Question, str] = field(default_factory=dict)
 
     def fail(self, reason: str) -> None:
@@ -165,6 +167,7 @@ class Checker:
         outcome.findings += report.findings
         outcome.notes += report.notes
         outcome.faults += report.faults
+        outcome.left_out += report.left_out
         outcome.analysed = not report.notes and not report.faults
 
     def _project(self, which: int) -> Project:

@@ -310,6 +310,8 @@ def _lint(options: Options, configuration: Configuration) -> int:
                 )
             if options.verbose:
                 click.echo(f"optlint: {report.cached} of {report.files} known from earlier runs", err=True)
+                for reason in report.left_out:
+                    click.echo(f"optlint: {reason}", err=True)
             return report
 
         if options.add_ignore is not None:

@@ -39,7 +39,8 @@ class Report:
     ``errors`` names every file that could not be (fully) checked and why; ``notes`` are those of them that are the
     user's mistake in nothing; ``faults`` what went wrong with the run itself; ``details`` the tracebacks behind them.
     Where it was ``compared`` with a baseline, ``unchanged`` are the findings that it knows, ``stale`` its entries that
-    are no more. ``cached`` counts the files whose results were known from earlier runs.
+    are no more. ``cached`` counts the files whose results were known from earlier runs;
+    ``left_out`` tells of files that were too much to be followed to the end.
     """
 
     folder: str
@@ -53,6 +54,7 @@ class Report:
     stale: tuple[Entry, ...] = ()
     compared: bool = False
     cached: int = 0
+    left_out: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -165,6 +167,11 @@ class _Merger:
                 for fault in outcome.faults
             ),
             details=tuple(detail for outcome in self._outcomes for detail in outcome.details),
+            left_out=tuple(
+                f"{self._display(outcome.path)}: {reason}"
+                for outcome in self._outcomes
+                for reason in outcome.left_out
+            ),
         )
 
     def _marked(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -114,8 +114,9 @@ class Note:
 
 @dataclass
 class FileReport:
-    """What the analysis of one file gave: findings (in any project file), notes and faults."""
+    """What the analysis of one file gave: findings (in any project file), notes, faults, and what was left out."""
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)

@@ -63,7 +63,7 @@ def is_cacheable(outcome: Outcome) -> bool:
 def to_data(outcome: Outcome, base: Base) -> Any:
     """An outcome as JSON data; most are the same, and short."""
     if (
-        not (outcome.findings or outcome.notes or outcome.suppressions or outcome.skipped)
+        not (outcome.findings or outcome.notes or outcome.suppressions or outcome.skipped or outcome.left_out)
         and outcome.analysed
     ):
         return 0
@@ -73,6 +73,7 @@ def to_data(outcome: Outcome, base: Base) -> Any:
         None if outcome.suppressions is None else _suppressions_data(outcome.suppressions),
         outcome.skipped,
         outcome.analysed,
+        outcome.left_out,
     ]
 
 
@@ -80,7 +81,7 @@ def from_data(data: object, path: str, base: Base) -> Outcome:
     """The outcome of the file ``path``. Raises ``Malformed``."""
     if data == 0 and type(data) is int:
         return Outcome(path, analysed=True)
-    findings, notes, suppressions, skipped, analysed = _parts(data, 5)
+    findings, notes, suppressions, skipped, analysed, left_out = _parts(data, 6)
     return Outcome(
         path,
         listed(findings, lambda item: _finding(item, base)),
@@ -88,6 +89,7 @@ def from_data(data: object, path: str, base: Base) -> Outcome:
         suppressions=None if suppressions is None else _suppressions(suppressions),
         skipped=checked(skipped, bool),
         analysed=checked(analysed, bool),
+        left_out=listed(left_out, lambda item: checked(item, str)),
     )
 
 

@@ -54,8 +54,12 @@ _TEST_FILE = regex(r"(?:^|/)(?:tests?/|test_[^/]*\.py$|[^/]*_test\.py$)")
 Checker = Callable[[Run], None]
 
 
-def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> None:
-    """Run the file from each of its roots and call ``check`` with what happened in each run."""
+def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> list[str]:
+    """Run the file from each of its roots and call ``check`` with what happened in each run.
+
+    Says what was left out, and the bound that is why.
+    """
+    left_out: list[str] = []
     it.keras = keras_generation.of_file(source.text, it.project.requirements(path))
     namespace = Namespace(path)
     it.namespaces[path] = namespace
@@ -71,16 +75,25 @@ def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> 
         keep=True,
     )
     if not body.complete:
+        left_out.append("what it does when it runs is followed in part only (MAX_STEPS)")
         loading.keep_definitions(it, namespace, source, mark)
     spent = body.steps
     roots = [part for part in source.slices if _is_root(part)]
+    if len(roots) > MAX_RUNS:
+        left_out.append(
+            f"from line {roots[MAX_RUNS].first_line} on, what it defines is not followed (MAX_RUNS)"
+        )
     for part in roots[:MAX_RUNS]:
         left = MAX_FILE_STEPS - spent - it.loading_steps
         if left <= 0:
-            return
+            left_out.append(
+                f"from line {part.first_line} on, what it defines is not followed (MAX_FILE_STEPS)"
+            )
+            break
         name = part.definition or ""
         follow_part = functools.partial(_follow_definition, it, namespace, part)
         spent += _run(it, path, name, follow_part, check, min(MAX_SIDE_STEPS, left)).steps + 1
+    return left_out
 
 
 def _is_root(part: Slice) -> bool:

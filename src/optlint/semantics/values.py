@@ -679,6 +679,10 @@ def join_values(values: Iterable[Value]) -> Value:
 
 
 def _add(found: list[Value], option: Value) -> None:
+    if isinstance(option, Obj):  # equal to nothing but itself
+        if not any(option is other for other in found):
+            found.append(option)
+        return
     for other in found:
         if option is other or option == other:
             return
