@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from optlint.syntax.source_module import Slice, SourceModule
 
 #: Steps that the body of one imported module may take.
-MAX_MODULE_STEPS = 10_000
+MAX_MODULE_STEPS = 4_000
 #: Steps of all imported modules of one analysis together; of later ones only the definitions are known.
-MAX_LOADING_STEPS = 60_000
+MAX_LOADING_STEPS = 20_000
 
 #: Decorators that put what they decorate into a table: they run when the module does.
 _REGISTERS = regex(r"@[\w.]*regist|@\w+\.on\(", re.IGNORECASE)

@@ -182,7 +182,14 @@ def equal(left: Value, right: Value) -> bool | None:
                 return bool(plain.value == other.value)
     if isinstance(left, Instance) and isinstance(right, Instance) and left.cls is right.cls:
         return _members_equal(left, right)
+    if isinstance(left, External) and isinstance(right, External):
+        # Some classes have several names: only the last part tells two of them apart.
+        return True if left == right else None if _last(left) == _last(right) else False
     return same(left, right) if NONE in (left, right) else None
+
+
+def _last(value: External) -> str:
+    return value.name.rpartition(".")[2]
 
 
 def _members_equal(left: Instance, right: Instance) -> bool | None:
@@ -273,13 +280,51 @@ def narrow(interpreter: Interpreter, test: cst.BaseExpression, outcome: bool) ->
             narrow(interpreter, test.right, outcome)
     elif isinstance(test, (cst.Name, cst.Attribute)):
         _keep(interpreter, test, lambda value: truth(value) is not (not outcome))
+    elif isinstance(test, cst.Call):
+        _narrow_class(interpreter, test, outcome)
     elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         comparison = test.comparisons[0]
         against = comparison.comparator
+        if isinstance(test.left, cst.Call) and isinstance(comparison.operator, (cst.Is, cst.Equal)):
+            _narrow_type(interpreter, test.left, against, outcome)
         if isinstance(comparison.operator, (cst.Is, cst.IsNot)) and isinstance(against, cst.Name):
             if against.value == "None":
                 is_none = isinstance(comparison.operator, cst.Is) is outcome
                 _keep(interpreter, test.left, lambda value: same(value, NONE) is not (not is_none))
+
+
+def _narrow_class(interpreter: Interpreter, test: cst.Call, outcome: bool) -> None:
+    """``isinstance(x, C)``."""
+    from optlint.semantics import expressions
+    from optlint.semantics.libraries import python_calls
+
+    if _is_call_of(test, "isinstance", 2):
+        wanted = expressions.evaluate(interpreter, test.args[1].value)
+        _keep(
+            interpreter,
+            test.args[0].value,
+            lambda value: python_calls.is_instance(interpreter, value, wanted) is not (not outcome),
+        )
+
+
+def _narrow_type(
+    interpreter: Interpreter, test: cst.Call, against: cst.BaseExpression, outcome: bool
+) -> None:
+    """``type(x) is C``, which says more than ``isinstance`` where it holds, and less where it does not."""
+    from optlint.semantics import expressions
+    from optlint.semantics.libraries import python_calls
+
+    if outcome and _is_call_of(test, "type", 1):
+        wanted = expressions.evaluate(interpreter, against)
+        _keep(
+            interpreter,
+            test.args[0].value,
+            lambda value: python_calls.is_instance(interpreter, value, wanted) is not False,
+        )
+
+
+def _is_call_of(node: cst.Call, name: str, arguments: int) -> bool:
+    return isinstance(node.func, cst.Name) and node.func.value == name and len(node.args) == arguments
 
 
 def _keep(interpreter: Interpreter, node: cst.BaseExpression, keep: Callable[[Value], bool]) -> None:

@@ -604,6 +604,8 @@ def _vars(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
 
 def _type(it: Interpreter, arguments: Arguments, node: cst.CSTNode) -> Value:
     value = arguments.get(0, "object")
+    if isinstance(value, Scheduler) and value.exact and not value.name.startswith("get_"):
+        return External(f"torch.optim.lr_scheduler.{value.name}")
     return value.cls if isinstance(value, Instance) else UNKNOWN
 
 
