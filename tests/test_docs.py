@@ -102,8 +102,13 @@ def test_the_budgets_that_are_named_exist() -> None:
     text = text_of(ROOT / "docs" / "architecture.md")
     named = re.findall(r"`(\w+)\.([A-Z][A-Z_]+)`", text)
     assert named
-    sources = {path.stem: text_of(path) for path in (ROOT / "src").rglob("*.py")}
-    assert [f"{module}.{name}" for module, name in named if f"\n{name} = " not in sources[module]] == []
+    sources = [(path.stem, text_of(path)) for path in (ROOT / "src").rglob("*.py")]
+    defined = {
+        (stem, name)
+        for stem, source in sources
+        for name in re.findall(r"^([A-Z_]+) = ", source, re.MULTILINE)
+    }
+    assert sorted(set(named) - defined) == []
 
 
 def test_every_dependency_is_justified() -> None:

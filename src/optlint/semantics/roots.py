@@ -45,7 +45,7 @@ MAX_SIDE_STEPS = 14_000
 #: (``detach``, ``item``, ``no_grad``) it does for others, from where it is followed.
 _RELEVANT = regex(
     r"optim|Adam|SGD|RMSprop|LBFGS|trainable|requires_grad|Variable\(|backward\(|\bnn\.|Module\b|Parameter\b|Layer\b"
-    r"|Lightning|kbit_training|\bdef call\("
+    r"|Lightning|kbit_training|\bdef (?:call|forward)\("
 )
 
 _TEST = regex(r"(?:test_|Test)\w*|\w+Tests?")
