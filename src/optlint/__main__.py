@@ -5,6 +5,7 @@ Answers ``--version`` by itself, so that asking for it loads nothing; everything
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from optlint import __version__
@@ -15,6 +16,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"optlint {__version__}\n")
         sys.exit(0)
+    if "--lsp" not in sys.argv:
+        gc.disable()  # a run is short, and collects by need (``optlint.garbage``)
     from optlint.cli import run
 
     sys.exit(run(sys.argv[1:]))
