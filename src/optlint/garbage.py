@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 #: Blocks of memory (about 100 bytes each) that come together before they are searched.
-_BLOCKS = 600_000
+_BLOCKS = 400_000
 
 _limit = 0
 

@@ -174,12 +174,18 @@ class Configuration:
         self._configured = Nearest(self._configured_in)
         self._project = Nearest(_project_in)
         self._defaults: dict[str, Settings] = {}
+        self._of: dict[str, Settings] = {}
         self._given = self._finished(read_file(config, root=self._cwd)) if config and not isolated else None
 
     def for_folder(self, folder: str) -> Settings:
         """The settings for the files in the absolute ``folder``. Raises ``SettingsError``."""
         if self._given is not None:
             return self._given
+        if folder not in self._of:
+            self._of[folder] = self._for_folder(folder)
+        return self._of[folder]
+
+    def _for_folder(self, folder: str) -> Settings:
         found = None if self._isolated else self._configured(folder)
         return found or self._default(self._root(folder))
 

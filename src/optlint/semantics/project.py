@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Parsed files kept at once, so that memory does not grow with the size of the tree.
 MAX_CACHED_MODULES = 160
+#: Their text together: a line of code is about a kilobyte of syntax tree.
+MAX_CACHED_CHARACTERS = 2_500_000
 
 #: Top-level packages that are always the library, even where a folder of the same name lies beside the script.
 LIBRARIES = frozenset(
@@ -106,11 +108,17 @@ class Project:
         else:
             text = self._surroundings.text(key)
             self._modules[key] = (None if text is None else _parsed(path, text), digest(text))
-            if len(self._modules) > MAX_CACHED_MODULES:
-                self._modules.popitem(last=False)
+            self._forget_oldest()
         module, content = self._modules[key]
         self._looked[Question(CONTENT, key)] = content
         return module
+
+    def _forget_oldest(self) -> None:
+        kept = self._modules
+        size = sum(len(module.text) for module, _ in kept.values() if module is not None)
+        while len(kept) > 1 and (size > MAX_CACHED_CHARACTERS or len(kept) > MAX_CACHED_MODULES):
+            module, _ = kept.popitem(last=False)[1]
+            size -= 0 if module is None else len(module.text)
 
     def registers(self, path: str) -> bool:
         """Whether importing a file matters although nothing of it is named: its classes enter a registry."""
