@@ -99,7 +99,7 @@ class Heap:
         for cell, (store, key, _) in cells.items():
             before = store.get(key, ABSENT)
             values = [arm[cell][2] if cell in arm else before for arm in arms]
-            self.work += _size(values[0]) + 1
+            self.work += 1 + sum(map(_size, values))
             joined = _join(values)
             self.set(store, key, joined)
             if type(joined) is Unknown:

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 40_000
 #: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
-MAX_WORK = 250_000
+MAX_WORK = 40_000
 
 
 class BudgetExceeded(Exception):
