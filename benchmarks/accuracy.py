@@ -259,23 +259,26 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def chosen_folders(checkouts: Path, only: Sequence[str] | None) -> list[Path]:
-    """The checkouts, in order; those of ``only`` when it is given. Raises ``SystemExit`` for one that is not there."""
-    if not checkouts.is_dir():
-        raise SystemExit(f"{checkouts} is no folder")
-    folders = sorted(path for path in checkouts.iterdir() if path.is_dir() and not path.name.startswith("."))
+def checkouts(folder: Path, only: Sequence[str] | None = None) -> list[Path]:
+    """The checkouts in ``folder``, in order; those of ``only`` when it is given.
+
+    Raises ``SystemExit`` for one that is not there.
+    """
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is no folder")
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if only is None:
-        return folders
-    missing = set(only) - {repository_of(folder) for folder in folders}
+        return found
+    missing = set(only) - {repository_of(path) for path in found}
     if missing:
-        raise SystemExit(f"not in {checkouts}: {', '.join(sorted(missing))}")
-    return [folder for folder in folders if repository_of(folder) in only]
+        raise SystemExit(f"not in {folder}: {', '.join(sorted(missing))}")
+    return [path for path in found if repository_of(path) in only]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; see the module's documentation."""
     chosen = options(arguments)
-    folders = chosen_folders(chosen.checkouts, chosen.only)
+    folders = checkouts(chosen.checkouts, chosen.only)
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -24,6 +24,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO
 
+from benchmarks.accuracy import checkouts as checkouts
+from benchmarks.accuracy import repository_of as repository_of
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "benchmarks"
 PAGE = ROOT / "docs" / "performance.md"
@@ -154,27 +157,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
-
-
-def repository_of(folder: Path) -> str:
-    """``OWNER/NAME`` of a checkout."""
-    return folder.name.replace("+", "/", 1)
-
-
-def checkouts(folder: Path, only: Sequence[str] | None = None) -> list[Path]:
-    """The checkouts in ``folder``, in order; those of ``only`` when it is given.
-
-    Raises ``SystemExit`` for one that is not there.
-    """
-    if not folder.is_dir():
-        raise SystemExit(f"{folder} is no folder")
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if only is None:
-        return found
-    missing = set(only) - {repository_of(path) for path in found}
-    if missing:
-        raise SystemExit(f"not in {folder}: {', '.join(sorted(missing))}")
-    return [path for path in found if repository_of(path) in only]
 
 
 def python_files(folders: Iterable[Path]) -> Iterator[Path]:
