@@ -452,9 +452,7 @@ class Interpreter:
             isinstance(element, Const) for element in rounds
         )
         self.unknown_rounds += unknown
-        steadiness = Steadiness(
-            self.heap, next_serial(), self.frame.variables, assignment.target_names(node.target)
-        )
+        steadiness = self._steadiness(node) if repeated else None
         try:
             for count, element in enumerate(rounds, 1):
                 if not live:
@@ -463,7 +461,7 @@ class Interpreter:
                     steps.stand((count,))
                 mark, serial = self.heap.mark(), next_serial()
                 live = self._doubtful_round(node, loop, element, total)
-                if repeated and live and steadiness.reached(mark, serial, count):
+                if live and steadiness is not None and steadiness.reached(mark, serial, count):
                     break
         finally:
             self.unknown_rounds -= unknown
@@ -477,6 +475,10 @@ class Interpreter:
         broke = loop.breaks.used
         loop.breaks.close(live)
         return live or broke
+
+    def _steadiness(self, node: cst.For) -> Steadiness:
+        targets = assignment.target_names(node.target)
+        return Steadiness(self.heap, next_serial(), self.frame.variables, targets)
 
     def _decides(self, node: cst.For) -> bool:
         """Whether a known loop variable is compared in the body, so that a later round may do something new."""
