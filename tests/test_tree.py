@@ -9,6 +9,7 @@ from pathlib import Path
 import libcst as cst
 import pytest
 
+from optlint.syntax import expressions, patterns, source_module, statements
 from optlint.syntax.source_module import SourceModule
 from tests.trees import differences
 
@@ -196,6 +197,53 @@ def test_long_chains_are_too_deep() -> None:
     (part,) = SourceModule("a.py", "x = " + " and ".join(["a"] * 10_000) + "\n").slices
     assert not part.statements()
     assert part.problem is not None
+
+
+LATER = {
+    "an expression": "x = 1\nwith open(p) as f:\n    y = (n := f(x))\n",
+    "a pattern": "match x:\n    case {'a': 1}:\n        y\n",
+    "a statement": "while x:\n    assert y\n",
+    "in the body of a function": "class A:\n    def f(self, a):\n        assert a\n",
+    "in an f-string": "f'{(a := b)}'\n",
+}
+
+
+@pytest.fixture
+def later_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python whose ``ast`` has kinds of nodes that the builders do not know."""
+    monkeypatch.setattr(source_module, "KNOWN_PYTHON", (3, 0))
+    monkeypatch.delitem(expressions._EXPRESSIONS, ast.NamedExpr)
+    monkeypatch.delitem(statements._SMALL, ast.Assert)
+    monkeypatch.delitem(patterns._PATTERNS, ast.MatchMapping)
+
+
+@pytest.mark.usefixtures("later_python")
+@pytest.mark.parametrize("source", LATER.values(), ids=LATER)
+def test_what_a_later_python_adds_is_left_to_libcst(source: str) -> None:
+    (*_, part) = SourceModule("a.py", source).slices
+    made = part.statements()
+    assert part.problem is None
+    assert [type(node).__module__.partition(".")[0] for node in made] == ["libcst"]
+    assert part.code(made[0]) in source
+    assert part.span(made[0]).line == part.first_line
+
+
+@pytest.mark.usefixtures("later_python")
+def test_what_libcst_does_not_know_either_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SourceModule("a.py", "assert x\n")
+    monkeypatch.setattr(module, "lines", ["assert x later", ""])
+    (part,) = module.slices
+    assert not part.statements()
+    assert module.problems() == [
+        source_module.ParseProblem(1, "Python accepts this but libcst cannot parse it; not analysed")
+    ]
+
+
+@pytest.mark.usefixtures("later_python")
+def test_all_else_of_a_later_python_is_built() -> None:
+    (part,) = SourceModule("a.py", "def f(a):\n    return f'{a}'\n").slices
+    assert list(differences(BLOCKS)) == []
+    assert [type(node).__module__ for node in part.statements()] == ["optlint.syntax.nodes"]
 
 
 def test_many_literals_side_by_side_do_not_take_for_ever() -> None:

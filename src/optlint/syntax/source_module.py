@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,8 @@ from optlint.syntax.statements import statements
 if TYPE_CHECKING:
     from libcst._position import CodeRange
 
+#: The newest Python of whose ``ast`` the builders know every node.
+KNOWN_PYTHON = (3, 14)
 #: Deeper syntax trees are not handed to libcst: its time grows with the square of a chain's length.
 MAX_DEPTH = 400
 #: Shorter statements cannot be that deep in a way that matters.
@@ -73,11 +76,28 @@ class Slice:
             self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
             return
         try:
-            self._built = statements(self._nodes, self.module.lines)
+            self._built = self._from_ast()
         except RecursionError:
             self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
             return
+        if self._built is None:
+            self._parse()
+            return
         self._places = Places(self._nodes, self.module.lines, self.first_line, self.last_line)
+
+    def _from_ast(self) -> Sequence[Any] | None:
+        """The nodes made from those of ``ast``; ``None`` where a later Python's are not known. Of such a Python all is
+        made at once: nobody could help when the body of a function fails later."""
+        if sys.version_info[:2] <= KNOWN_PYTHON:
+            return statements(self._nodes, self.module.lines)
+        try:
+            made = statements(self._nodes, self.module.lines)
+            below: list[Any] = list(made)
+            while below:
+                below += below.pop().children
+        except (KeyError, AttributeError, TypeError):
+            return None
+        return made
 
     def _parse(self) -> None:
         text = self.module.lines_text(self.first_line, self.last_line)
