@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import adversarial_inputs
 from optlint import validity
 from tests.linting import lint
 
@@ -64,6 +65,28 @@ def test_four_times_the_size(tmp_path: Path, make: Callable[[int], str], size: i
     _time(tmp_path, make(1))  # what is loaded only once
     small = min(_time(tmp_path, make(size)) for _ in range(2))
     assert _time(tmp_path, make(size * 4)) < 9 * small
+
+
+#: Kinds of programs that once took the square of their size or worse, with a size whose square is seen.
+KINDS = {"match cases": 400, "ifs in a row": 600, "nested withs": 8}
+#: Seconds that are measured with some certainty.
+CLEAR = 0.1
+
+
+@pytest.mark.parametrize(("kind", "size"), KINDS.items(), ids=KINDS)
+def test_four_times_the_size_of_a_tangled_program(tmp_path: Path, kind: str, size: int) -> None:
+    (case,) = (case for case in adversarial_inputs.CASES if case.name == kind)
+
+    def took(size: int) -> float:
+        for name, text in case.make(size).items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        began = time.process_time()
+        lint(tmp_path)
+        return time.process_time() - began
+
+    took(1)  # what is loaded only once
+    small = min(took(size) for _ in range(2))
+    assert took(size * 4) < 9 * max(small, CLEAR)
 
 
 def test_invalid_text_full_of_quotes_is_judged_in_linear_time() -> None:

@@ -92,20 +92,33 @@ class Heap:
             for store, key, value in arms[0].values():
                 self.set(store, key, value)
             return
-        cells: Changes = {}
+        cells: dict[Cell, list[tuple[int, Any]]] = {}
+        stores: Changes = {}
         lost: list[Value] = []
-        for arm in arms:
-            cells.update(arm)
-        for cell, (store, key, _) in cells.items():
-            before = store.get(key, ABSENT)
-            values = [arm[cell][2] if cell in arm else before for arm in arms]
+        for number, arm in enumerate(arms):
+            for cell, written in arm.items():
+                cells.setdefault(cell, []).append((number, written[2]))
+            stores.update(arm)
+        for cell, ways in cells.items():
+            store, key, _ = stores[cell]
+            values = [value for _, value in ways]
             self.work += 1 + sum(map(_size, values))
+            unwritten = len(arms) - len(ways)
+            if unwritten:  # once for all arms that leave it as it was, at the place of the first
+                before = store.get(key, ABSENT)
+                self.work += _size(before) * unwritten
+                values.insert(_first_gap(ways), before)
             joined = _join(values)
             self.set(store, key, joined)
             if type(joined) is Unknown:
                 lost += [option for value in values for option in options(value) if isinstance(option, Obj)]
         if lost:
             self._let_go(lost)
+
+
+def _first_gap(ways: Sequence[tuple[int, Any]]) -> int:
+    """The first number that is none of ``ways``, which are in order."""
+    return next((place for place, (number, _) in enumerate(ways) if place != number), len(ways))
 
 
 def _join(values: list[Any]) -> Any:

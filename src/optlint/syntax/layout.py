@@ -41,20 +41,17 @@ class Layout:
 
     def end(self, node: Any) -> int:
         """The last line of what belongs to a statement or clause: of the comments in it that stand at its end."""
-        last: int = node.end_lineno
-        while True:
-            last = max(last, self._footers.get(id(node), 0))
-            body = last_block(node)
-            if body is None:
-                return last
-            last = max(last, self.block_end(body))
+        last: int = max(node.end_lineno, self._footers.get(id(node), 0))
+        body = last_block(node)
+        while body is not None:
             node = body[-1]
+            last = max(last, node.end_lineno, *(self._footers.get(id(part), 0) for part in (body, node)))
+            body = last_block(node)
+        return last
 
     def block_end(self, body: Sequence[Any]) -> int:
         """The last line of what belongs to a block."""
-        last: int = max(body[-1].end_lineno, self._footers.get(id(body), 0))
-        inner = last_block(body[-1])
-        return last if inner is None else max(last, self.end(body[-1]))
+        return max(self._footers.get(id(body), 0), self.end(body[-1]))
 
     def indent(self, line: int) -> str:
         """The indentation of the block in which a line stands."""

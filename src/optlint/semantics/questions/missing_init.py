@@ -20,7 +20,6 @@ from optlint.semantics.site import Site
 from optlint.semantics.values import ABSENT, Function, Instance, Leaf, UserClass
 
 if TYPE_CHECKING:
-    from optlint.semantics.events import Event
     from optlint.semantics.program import Run
 
 
@@ -213,10 +212,10 @@ def _skipped(run: Run, index: int, event: events.AttributeMissing) -> MissingIni
     """An attribute is missing that a parent's constructor sets, which was passed over."""
     owner = event.owner
     parent = next((f for f in constructors.passed_over(owner) if _sets(f, event.name)), None)
-    site = _jump(run, index, owner)
-    if parent is None or parent.owner is None or site is None:
+    if parent is None or parent.owner is None or owner.slots.get(event.name, ABSENT) is not ABSENT:
         return None
-    if owner.slots.get(event.name, ABSENT) is not ABSENT:
+    site = _jump(run, index, owner)
+    if site is None:
         return None
     ran = constructors.ran(owner) or ()
     name = next((f.owner.name for f in ran if f.owner and f.context.part is site.part), owner.cls.name)
@@ -228,13 +227,13 @@ def _skipped(run: Run, index: int, event: events.AttributeMissing) -> MissingIni
 
 def _jump(run: Run, index: int, owner: Instance) -> Site | None:
     """The call that went past the parent."""
-    initialised: Event | None = None
-    for event in run.events[:index]:
-        if isinstance(event, events.ConstructorSkipped) and event.owner is owner:
-            return event.site
-        if isinstance(event, events.ModuleInitialised) and event.owner is owner:
-            initialised = event
-    return None if initialised is None else initialised.site
+    skipped = [
+        e.site for e in run.of(events.ConstructorSkipped) if e.owner is owner and run.place_of(e) < index
+    ]
+    if skipped:
+        return skipped[0]
+    ran = [e.site for e in run.of(events.ModuleInitialised) if e.owner is owner and run.place_of(e) < index]
+    return ran[-1] if ran else None
 
 
 def _sets(function: Function, name: str) -> bool:
