@@ -146,7 +146,7 @@ class Checker:
         else:
             outcome.analysed = True
         if suppressions.may_be_unused(data) or (outcome.findings and suppressions.may_suppress(data)):
-            outcome.suppressions = suppressions.find(text)
+            outcome.suppressions = suppressions.find(text, validity.verdict is not Verdict.INVALID)
 
     def _analyse(self, outcome: Outcome, text: str, which: int, validity: Validity) -> None:
         from optlint.analysis import analyse

@@ -32,7 +32,11 @@ _OWN = regex(
 )
 _SKIP_FILE = regex(r"#\s*optlint\s*:\s*skip-file(?![\w-])", re.IGNORECASE)
 _MENTION = regex(rb"noqa|optlint", re.IGNORECASE)
+_DIRECTIVE = regex(r"noqa|optlint", re.IGNORECASE)
 _JUDGED_MENTION = regex(rb"noqa\s*:[^\n]*OPT|optlint\s*:\s*ignore", re.IGNORECASE)
+
+#: Where a string is not closed, ``tokenize`` takes time by the square of the line's length.
+_LONG_LINE = regex(r"[^\r\n]{5000}")
 
 
 @dataclass(frozen=True)
@@ -165,10 +169,12 @@ def may_be_unused(data: bytes) -> bool:
     return _JUDGED_MENTION.search(data) is not None
 
 
-def find(text: str) -> Suppressions:
-    """All directives in the comments of ``text``. Never raises."""
+def find(text: str, valid: bool = True) -> Suppressions:
+    """All directives in the comments of ``text``. Never raises. ``valid``: whether Python accepts the text."""
     found = Suppressions()
-    for line, column, comment, sure, first in _comments(text):
+    if not _DIRECTIVE.search(text):
+        return found
+    for line, column, comment, sure, first in _comments(text, valid):
         for suppression in _directives(line, column, comment, sure):
             found.by_line.setdefault(line, []).append(suppression)
             found.joined.update(dict.fromkeys(range(first, line), line))
@@ -194,7 +200,7 @@ def _span(line: int, column: int, match: re.Match[str]) -> Span:
     return Span(line, column + match.start(), line, column + match.start() + len(text))
 
 
-def _comments(text: str) -> Iterator[tuple[int, int, str, bool, int]]:
+def _comments(text: str, valid: bool) -> Iterator[tuple[int, int, str, bool, int]]:
     """Line, column (from 1) and text of each comment, whether it is surely one, and the first of the lines that are
     joined with its own.
 
@@ -203,6 +209,8 @@ def _comments(text: str) -> Iterator[tuple[int, int, str, bool, int]]:
     """
     reached = ended = 0
     try:
+        if not valid and _LONG_LINE.search(text):
+            raise tokenize.TokenError
         for token in tokens(text):
             if token.type == tokenize.COMMENT:
                 reached = token.start[0]
