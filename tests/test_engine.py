@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from optlint import analysis, engine, pool
+from optlint import analysis, engine, pool, validity
 from optlint.engine import Report, may_matter
 from optlint.finding import Confidence, FileReport, Finding, Note, Related, Severity, Span
 from optlint.selection import Selection
@@ -177,6 +177,21 @@ class TestBrokenFiles:
 
     def test_text_deeper_than_the_parser(self) -> None:
         assert check("x = " + "-" * 100_000 + "1\n").verdict in (Verdict.TOO_DEEP, Verdict.INVALID)
+
+    def test_text_larger_than_the_parser_should_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(validity, "MAX_PARTS", 1_000)
+        write(
+            tmp_path,
+            large="import torch.optim\nDATA = [" + "[1], " * 600 + "]\n",
+            table="DATA = [" + "12345, " * 900 + "]\n",
+            text="DATA = '''" + "[1], " * 600 + "'''\n# " + "[1], " * 600 + "\n",
+        )
+        report = run(tmp_path)
+        assert [(note.path, note.line) for note in report.notes] == [("large.py", 1)]
+        assert report.notes[0].message.startswith("too large, not analysed: more than 1,000,000 commas")
+        assert report.exit_status == 0
 
     @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads nested f-strings itself")
     def test_newer_syntax_is_no_error_of_the_user(

@@ -29,7 +29,7 @@ from optlint.source import (
     decode,
 )
 from optlint.suppressions import Suppressions
-from optlint.validity import Validity, Verdict, check
+from optlint.validity import MAX_PARTS, Validity, Verdict, check
 
 if TYPE_CHECKING:
     from optlint.around.surroundings import Surroundings
@@ -141,11 +141,17 @@ class Checker:
             outcome.findings += errors
         elif validity.verdict is Verdict.TOO_DEEP:
             outcome.notes.append(Note(path, 1, "nested too deeply for Python's parser, not analysed"))
+        elif validity.verdict is Verdict.TOO_LARGE:
+            message = (
+                f"too large, not analysed: more than {MAX_PARTS:,} commas, brackets, operators and lines"
+            )
+            outcome.notes.append(Note(path, 1, message))
         elif relevant:
             self._analyse(outcome, text, which, validity)
         else:
             outcome.analysed = True
-        if suppressions.may_be_unused(data) or (outcome.findings and suppressions.may_suppress(data)):
+        judged = outcome.analysed and suppressions.may_be_unused(data)
+        if judged or (outcome.findings and suppressions.may_suppress(data)):
             outcome.suppressions = suppressions.find(text, validity.verdict is not Verdict.INVALID)
 
     def _analyse(self, outcome: Outcome, text: str, which: int, validity: Validity) -> None:

@@ -14,6 +14,10 @@ from dataclasses import field
 
 from optlint.deferred import dataclass, regex
 
+#: A text with more commas, brackets, equals signs, operators and lines outside of strings and comments is not parsed:
+#: ``ast`` needs a kilobyte for each. A table of 5 MB has fewer, and source that people wrote by far.
+MAX_PARTS = 1_000_000
+
 # libcst's parser recurses on the machine's stack and takes time by the square of a chain's length. It is
 # asked about a text that Python rejects only within these bounds, under which it needs neither a second nor a
 # tenth of a stack.
@@ -38,6 +42,7 @@ class Verdict(enum.Enum):
     VALID = "valid"
     NEWER = "valid for a newer Python than the one that runs"
     TOO_DEEP = "nested too deeply for Python's parser"
+    TOO_LARGE = "too large for Python's parser to read in reasonable memory"
     INVALID = "invalid"
 
 
@@ -54,6 +59,8 @@ class Validity:
 
 def check(text: str) -> Validity:
     """Judge ``text``. Never raises, never warns and never executes any of it."""
+    if _too_large(text):
+        return Validity(Verdict.TOO_LARGE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -67,6 +74,15 @@ def check(text: str) -> Validity:
     except ValueError as error:  # Half a surrogate pair, for one.
         return Validity(Verdict.INVALID, str(error))
     return Validity(Verdict.VALID, tree=tree)
+
+
+def _too_large(text: str) -> bool:
+    """Whether there is more than ``MAX_PARTS`` to parse; strings are looked for only where it depends on them."""
+    return len(text) > MAX_PARTS < _parts(text) and _parts(_NO_CODE.sub("s", text)) > MAX_PARTS
+
+
+def _parts(text: str) -> int:
+    return sum(map(text.count, "\n,([{=:+-*/%"))
 
 
 def _invalid(error: SyntaxError) -> Validity:
