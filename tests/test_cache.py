@@ -23,7 +23,7 @@ from optlint.around import surroundings
 from optlint.around.disk import Disk
 from optlint.around.questions import Question
 from optlint.around.surroundings import Surroundings
-from optlint.cache import drawers, neighbour_answers, results, shards, times
+from optlint.cache import drawers, neighbour_answers, results, shards, times, version
 from optlint.cache.results import ResultCache
 from optlint.checker import Checker, Outcome
 from optlint.engine import Report
@@ -316,20 +316,63 @@ class TestChanges:
 
     def test_another_version(self, warm: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(optlint, "__version__", "99.0")
-        drawers.version_key.cache_clear()
+        version.version_key.cache_clear()
+        version.look.cache_clear()
         warm.run()
         assert len(warm.checked) == 6
         monkeypatch.undo()
-        drawers.version_key.cache_clear()
+        version.version_key.cache_clear()
+        version.look.cache_clear()
 
     def test_other_code_of_the_same_version(self, tmp_path: Path) -> None:
         (tmp_path / "rules").mkdir()
         (tmp_path / "rules" / "one.py").write_text("a = 1\n")
-        before = drawers._code_digest(str(tmp_path))
+        before = version._code_digest(str(tmp_path))
         (tmp_path / "rules" / "one.py").write_text("a = 2\n")
-        changed = drawers._code_digest(str(tmp_path))
+        changed = version._code_digest(str(tmp_path))
         (tmp_path / "rules" / "one.py").rename(tmp_path / "rules" / "two.py")
-        assert len({before, changed, drawers._code_digest(str(tmp_path))}) == 3
+        assert len({before, changed, version._code_digest(str(tmp_path))}) == 3
+
+    def test_the_program_is_read_again_only_when_it_looks_different(
+        self, warm: Tree, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        code = tmp_path_factory.mktemp("program") / "code.py"
+        read: list[str] = []
+        digest = version._code_digest
+
+        def counting(package: str) -> str:
+            read.append(package)
+            return digest(package)
+
+        monkeypatch.setattr(version, "_package", lambda: str(code.parent))
+        monkeypatch.setattr(version, "_code_digest", counting)
+
+        def run() -> tuple[int, int]:
+            """How often the program was read, and how many files were checked."""
+            version.version_key.cache_clear()
+            version.look.cache_clear()
+            read.clear()
+            warm.run()
+            return len(read), len(warm.checked)
+
+        try:
+            code.write_text("a = 1\n")
+            assert run() == (1, 6)
+            assert run() == (1, 0)  # just written: it may change again without showing it
+            monkeypatch.setattr(version, "GRAIN_NS", -(10**10))
+            assert run() == (1, 0)
+            assert run() == (0, 0)
+            code.write_text("a = 2\n")
+            assert run() == (1, 6)
+            os.utime(code, (1_000_000_000, 1_000_000_000))
+            assert run() == (1, 0)  # another time, the same code
+            assert run() == (0, 0)
+            monkeypatch.setattr(optlint, "__version__", "99.0")
+            assert run() == (1, 6)
+        finally:
+            monkeypatch.undo()
+            version.version_key.cache_clear()
+            version.look.cache_clear()
 
     def test_touched_but_the_same(self, warm: Tree, at_once: None, no_reading: Callable[[], None]) -> None:
         warm.write({"use.py": TAKER})  # the report reads files with findings

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from optlint.discovery import Excluder, discover
-from optlint.settings import Configuration
+from optlint.settings import Configuration, Settings
 
 
 def tree(root: Path, *paths: str, **texts: str) -> None:
@@ -58,6 +60,26 @@ def test_a_named_folder_keeps_the_patterns_for_what_lies_in_it(tmp_path: Path) -
     (tmp_path / "optlint.toml").write_text('extend-exclude = ["examples", "*_pb2.py"]\n')
     assert found(tmp_path) == []
     assert found(tmp_path, "examples") == ["examples/a.py", "examples/more/d.py"]
+
+
+_NAMES = st.sampled_from(["a", "b", "venv", ".git", "x.py", "a-b"])
+
+
+@given(
+    globs=st.lists(_NAMES, max_size=3),
+    parts=st.lists(_NAMES, min_size=1, max_size=4),
+    above=st.booleans(),
+    folder=st.booleans(),
+)
+def test_globs_that_are_names_cover_what_pathspec_says(
+    globs: list[str], parts: list[str], above: bool, folder: bool
+) -> None:
+    root = os.path.join(os.sep, "work", "root")
+    path = os.path.join(os.path.dirname(root) if above else root, *parts)
+    #: Covers nothing, but is no name.
+    with_a_pattern = Settings(root=root, exclude=tuple(globs), extend_exclude=("/none/at/all",))
+    by_name = Settings(root=root, exclude=tuple(globs))
+    assert by_name.excludes(path, folder=folder) == with_a_pattern.excludes(path, folder=folder)
 
 
 def test_configured_excludes(tmp_path: Path) -> None:

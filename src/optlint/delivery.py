@@ -61,8 +61,6 @@ def outputs(options: Options, settings: Settings) -> list[Output]:
 
 def known(options: Options) -> list[Entry] | None:
     """The entries of ``--baseline``. Raises ``RunError``."""
-    from optlint.baseline import BaselineError, from_bytes
-
     if options.baseline is None and options.write_baseline is None:
         return None
     if options.baseline is not None and options.write_baseline is not None:
@@ -71,6 +69,8 @@ def known(options: Options) -> list[Entry] | None:
         raise RunError("--fix, --diff and --add-ignore are about every finding: give them without a baseline")
     if options.baseline is None:
         return None
+    from optlint.baseline import BaselineError, from_bytes
+
     try:
         return from_bytes(read_bytes(options.baseline))
     except (BaselineError, UnreadableError) as error:

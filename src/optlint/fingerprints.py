@@ -5,7 +5,6 @@ The baseline and the reports for other programs ask. Must not know how findings 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -46,6 +45,10 @@ def fingerprints(findings: Sequence[Finding], folder: str, texts: Texts) -> list
 
     ``folder`` is what the findings' paths are relative to.
     """
+    if not findings:
+        return []
+    import hashlib  # loads OpenSSL
+
     seen: Counter[tuple[str, str, str]] = Counter()
     result: list[str] = []
     for finding, line in zip(findings, line_texts(findings, folder, texts), strict=True):

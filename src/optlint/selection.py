@@ -6,7 +6,6 @@ them here. Must not know where a selector came from, nor what a rule does.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -85,6 +84,8 @@ def rule_called(selector: str, rules: Sequence[type[Rule]]) -> type[Rule]:
 
 def nearest_rule(selector: str, rules: Sequence[type[Rule]]) -> str:
     """``"; did you mean …?"`` with the rule nearest to ``selector``, or nothing when none is near."""
+    import difflib  # for mistakes only
+
     by_spelling = {rule.code: rule for rule in rules} | {rule.name: rule for rule in rules}
     spelling = selector.upper() if selector.upper().startswith("OPT") else selector.lower()
     near = difflib.get_close_matches(spelling, by_spelling, n=1, cutoff=0.5)

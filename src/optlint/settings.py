@@ -6,7 +6,6 @@ read ``Settings``. Must not know how files are found or how findings are made.
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.finding import Finding, Severity
 from optlint.folders import Nearest
 from optlint.selection import Selection, UnknownSelectorError, check, matches
@@ -65,6 +64,10 @@ PROJECT_MARKS = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
 """What stands in the top folder of a project; imports are resolved from there when nothing is configured."""
 
 
+_NAME = regex(r"\.?\w[\w.-]*")
+"""A glob that covers exactly what has this name, wherever it is."""
+
+
 class SettingsError(Exception):
     """A configuration that cannot be used; the text names the file and the key."""
 
@@ -103,6 +106,9 @@ class Settings:
     def excludes(self, path: str, *, folder: bool = False) -> bool:
         """Whether ``exclude`` or ``extend-exclude`` cover the absolute ``path`` itself, not a folder above it."""
         globs = (*self.exclude, *self.extend_exclude)
+        names = _only_names(globs)
+        if names is not None:
+            return os.path.basename(path) in names
         if not matches_glob(self.root, globs, path, folder=folder):
             return False
         above = os.path.dirname(path)
@@ -138,6 +144,12 @@ def matches_glob(root: str, globs: tuple[str, ...], path: str, *, folder: bool =
 
 
 @lru_cache(maxsize=256)
+def _only_names(globs: tuple[str, ...]) -> frozenset[str] | None:
+    """The names that ``globs`` are, if they are nothing else: they cover what is called so, and no path besides."""
+    return frozenset(globs) if all(_NAME.fullmatch(glob) for glob in globs) else None
+
+
+@lru_cache(maxsize=256)
 def _spec(globs: tuple[str, ...]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
@@ -148,9 +160,16 @@ def choose(value: str, choices: tuple[str, ...]) -> str:
     """``value``, if it is one of ``choices``. Raises ``ValueError`` that names the nearest one."""
     if value in choices:
         return value
-    near = difflib.get_close_matches(value.lower(), choices, n=1, cutoff=0.5)
+    near = _nearest(value.lower(), choices)
     meant = f"; did you mean `{near[0]}`?" if near else ""
     raise ValueError(f"must be one of {', '.join(choices)}, not `{value}`{meant}")
+
+
+def _nearest(word: str, words: Iterable[str]) -> list[str]:
+    """The one of ``words`` that was meant, if one is near."""
+    import difflib  # for mistakes only
+
+    return difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
 
 
 class Configuration:
@@ -300,9 +319,7 @@ class _Reader:
         for key, value in table.items():
             reader = self._readers.get(key)
             if reader is None:
-                near = difflib.get_close_matches(
-                    key.lower().replace("_", "-"), self._readers, n=1, cutoff=0.5
-                )
+                near = _nearest(key.lower().replace("_", "-"), self._readers)
                 known = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(self._readers)}"
                 raise self._error(f"unknown key `{key}` in {self._where}; {known}")
             values |= reader(key, value)

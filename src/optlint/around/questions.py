@@ -5,8 +5,9 @@ The checker writes down which were asked for a file, and the cache stores them. 
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import NamedTuple
+
+from optlint.digests import blake2b
 
 BYTES = "bytes"
 """The question what exactly the file ``path`` holds, which every outcome rests on."""

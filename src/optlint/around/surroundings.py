@@ -130,11 +130,18 @@ class Surroundings:
 
     def _module_file(self, root: str, name: str) -> str:
         """The file of a dotted module name below a folder (packages before modules, as Python does)."""
-        base = os.path.join(root, *name.split(".")) if name else root
-        package = os.path.join(base, "__init__.py")
-        if self._disk.is_file(package):
-            return package
-        return base + ".py" if name and self._disk.is_file(base + ".py") else ""
+        if not name:
+            return (
+                os.path.join(root, "__init__.py") if self._disk.names(root).get("__init__.py") == FILE else ""
+            )
+        *above, last = name.split(".")
+        folder = os.path.join(root, *above)
+        names = self._disk.names(folder)
+        if names.get(last, FILE) != FILE:
+            package = os.path.join(folder, last)
+            if self._disk.names(package).get("__init__.py") == FILE:
+                return os.path.join(package, "__init__.py")
+        return os.path.join(folder, last + ".py") if names.get(last + ".py") == FILE else ""
 
     def _requirements(self, folder: str) -> list[str]:
         """The files that say what a project needs, of the nearest folder that has any."""

@@ -8,24 +8,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
-import sys
 import time
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
-import optlint
+from optlint.cache.version import look, version_key
 from optlint.deferred import regex
+from optlint.digests import blake2b
 from optlint.writing import WriteError, write_bytes
 
-FORMAT = 1
 #: A larger file is none that we have written.
 MAX_BYTES = 64_000_000
-#: A file that was changed so shortly before a run may change again without showing it in its times.
-GRAIN_NS = 2_000_000_000
-
+#: Holds how the program looked that gave the results.
+_LOOK = "program.json"
 _KEPT_DAYS = 30
 _KEPT_VERSIONS = 3
 _VERSION = regex(r"results-[0-9a-f]{16}")
@@ -35,65 +30,18 @@ _TAG = """Signature: 8a477f597d28d172789f06886806bc55
 """
 
 
-def short_digest(*parts: str) -> str:
-    """Sixteen hexadecimal digits for some texts."""
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def version_key() -> str:
-    """Names the program that gives the results: its version, its code, and the Python that runs it."""
-    python = f"{sys.implementation.name}{sys.version_info[0]}.{sys.version_info[1]}"
-    return short_digest(
-        str(FORMAT), optlint.__version__, _code_digest(os.path.dirname(optlint.__file__)), python
-    )
-
-
-def _code_digest(package: str) -> str:
-    """A digest of the package's sources; the same wherever and whenever they were installed."""
-    content = blake2b(digest_size=16)
-    pending = [package]
-    while pending:
-        folder = pending.pop()
-        try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
-        except OSError:
-            continue  # a zip file: the version has to do
-        for entry in entries:
-            if entry.is_dir():
-                pending.append(entry.path)
-            elif entry.name.endswith(".py"):
-                with contextlib.suppress(OSError), open(entry.path, "rb") as file:
-                    content.update(
-                        os.path.relpath(entry.path, package).encode() + b"\0" + file.read() + b"\0"
-                    )
-    return content.hexdigest()
-
-
 class Cabinet:
     """One cache folder. Reading gives ``None`` for what is not there or not as we wrote it; writing may not happen."""
 
     def __init__(self, folder: str) -> None:
         """``folder`` is absolute and need not exist."""
         self.folder = folder
-        self._results = os.path.join(folder, f"results-{version_key()}")
+        self._results = os.path.join(folder, _results_of_this_program(folder))
         self._writable: bool | None = None
 
     def read(self, name: str) -> Any:
         """The data that were put under a name, or ``None``."""
-        path = os.path.join(self._results, name)
-        try:
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-                return None
-            with open(path, "rb") as file:
-                check, _, payload = file.read().partition(b"\n")
-            if check != _checksum(payload):
-                return None
-            return json.loads(payload)
-        except (OSError, ValueError, RecursionError, MemoryError):
-            return None
+        return _read(os.path.join(self._results, name))
 
     def write(self, name: str, data: Any) -> None:
         """Put data under a name, in the place of what was there; nothing happens where that cannot be done."""
@@ -114,6 +62,8 @@ class Cabinet:
                 self._writable = os.access(self._results, os.W_OK)
                 if self._writable:
                     _clear(self.folder, self._results)
+                    if (now := look()) and self.read(_LOOK) != now:
+                        self.write(_LOOK, now)
             except (OSError, ValueError):
                 self._writable = False
         return self._writable
@@ -131,6 +81,33 @@ class Cabinet:
         except (OSError, ValueError):
             pass
         return now
+
+
+def _results_of_this_program(folder: str) -> str:
+    """The name of the folder in ``folder`` whose results are those of the program that runs."""
+    now = look()
+    try:
+        names = sorted(os.listdir(folder)) if now else []
+    except (OSError, ValueError):
+        names = []
+    for name in names:
+        if _VERSION.fullmatch(name) and _read(os.path.join(folder, name, _LOOK)) == now:
+            return name
+    return f"results-{version_key()}"
+
+
+def _read(path: str) -> Any:
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            return None
+        with open(path, "rb") as file:
+            check, _, payload = file.read().partition(b"\n")
+        if check != _checksum(payload):
+            return None
+        return json.loads(payload)
+    except (OSError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _checksum(payload: bytes) -> bytes:
@@ -154,6 +131,8 @@ def _clear(folder: str, current: str) -> None:
     others = sorted((entry for entry in versions if entry.path != current), key=_age)
     for number, entry in enumerate(others):
         if number >= _KEPT_VERSIONS or _age(entry) > _KEPT_DAYS * 86_400:
+            import shutil  # takes long to load, and most runs clear nothing
+
             shutil.rmtree(entry.path, ignore_errors=True)
     for entry in os.scandir(current):
         limit = _KEPT_DAYS * 86_400 if entry.name.endswith(".json") else 3_600

@@ -11,9 +11,10 @@ from typing import Any
 
 from optlint.around.neighbours import Neighbourhood
 from optlint.around.questions import NEIGHBOURLY, Question
-from optlint.cache.drawers import Cabinet, short_digest
+from optlint.cache.drawers import Cabinet
 from optlint.cache.stored import Base, Malformed, checked, listed
 from optlint.cache.times import FileTimes, Times, times_of
+from optlint.digests import short_digest
 
 #: Answers that are kept for one neighbourhood; beyond, those that nobody asks for any more crowd out the others.
 MAX_ANSWERS = 5_000

@@ -10,11 +10,12 @@ import os
 from typing import TYPE_CHECKING
 
 from optlint.around.surroundings import Surroundings
-from optlint.cache.drawers import Cabinet, short_digest
+from optlint.cache.drawers import Cabinet
 from optlint.cache.neighbour_answers import NeighbourAnswers
 from optlint.cache.shards import Shard
 from optlint.cache.stored import Base
 from optlint.cache.times import FileTimes
+from optlint.digests import short_digest
 from optlint.settings import CACHE_NAME, PROJECT_MARKS
 from optlint.source import SourceError, decode, read_bytes
 
@@ -35,6 +36,8 @@ class ResultCache:
         self._home = home
         self._chosen = None if chosen is None else os.path.abspath(chosen)
         self._places: dict[Settings, _Place] = {}
+        #: By the identity of settings, which takes less to find out than whether they are equal.
+        self._same: dict[int, tuple[Settings, _Place]] = {}
         self._cabinets: dict[tuple[str, str], _Drawers] = {}
 
     def lookup(self, path: str, settings: Settings) -> Outcome | None:
@@ -57,6 +60,12 @@ class ResultCache:
         return self._place(settings).surroundings
 
     def _place(self, settings: Settings) -> _Place:
+        known = self._same.get(id(settings))
+        if known is None:
+            known = self._same[id(settings)] = settings, self._equal_place(settings)
+        return known[1]
+
+    def _equal_place(self, settings: Settings) -> _Place:
         if settings not in self._places:
             folder, base = self._folder(settings)
             if (folder, base) not in self._cabinets:
@@ -96,15 +105,20 @@ class _Drawers:
         self.times = FileTimes(self.cabinet.clock())
         self._answers = NeighbourAnswers(self.cabinet, self.base, self.times)
         self._shards: dict[str, Shard] = {}
+        self._of_folders: dict[tuple[str, str], Shard] = {}
         self.around = Surroundings((), _read, watcher=self._answers)
 
     def shard(self, key: str, path: str) -> Shard:
         """The part of the results that a file's is in, for the settings that ``key`` stands for."""
-        bucket = int(short_digest(self.base.key(os.path.dirname(path))), 16) % _SHARDS
-        name = f"{key}-{bucket:02x}.json"
-        if name not in self._shards:
-            self._shards[name] = Shard(name, self.cabinet, self.base, self.times)
-        return self._shards[name]
+        folder = os.path.dirname(path)
+        found = self._of_folders.get((key, folder))
+        if found is None:
+            bucket = int(short_digest(self.base.key(folder)), 16) % _SHARDS
+            name = f"{key}-{bucket:02x}.json"
+            if name not in self._shards:
+                self._shards[name] = Shard(name, self.cabinet, self.base, self.times)
+            found = self._of_folders[key, folder] = self._shards[name]
+        return found
 
     def close(self) -> None:
         for shard in self._shards.values():

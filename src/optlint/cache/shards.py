@@ -62,14 +62,16 @@ class Shard:
     def lookup(self, path: str, surroundings: Surroundings) -> Outcome | None:
         """The outcome of a file, if all that it rests on is as it was."""
         try:
-            data, numbers = self._entry(self._base.key(path))
-            if self._row(numbers[0])[0][0][:2] != (BYTES, path):
+            key = self._base.key(path)
+            data, numbers = self._entry(key)
+            if self._raw(numbers[0])[:2] != [BYTES, key]:
                 return None
             verdicts = self._verdicts.setdefault(surroundings, {})
             for number in numbers:
-                if number not in verdicts:
-                    verdicts[number] = self._still_holds(number, surroundings)
-                if not verdicts[number]:
+                holds = verdicts.get(number)
+                if holds is None:
+                    holds = verdicts[number] = self._still_holds(number, surroundings)
+                if not holds:
                     return None
             return from_data(data, path, self._base)
         except Malformed:
@@ -80,24 +82,34 @@ class Shard:
         entry = checked(self._files.get(key), list)
         if len(entry) != 2 or type(entry[1]) is not list or not entry[1]:
             raise Malformed
-        if not all(type(number) is int for number in entry[1]):
-            raise Malformed
+        for number in entry[1]:
+            if type(number) is not int:
+                raise Malformed
         return entry[0], entry[1]
+
+    def _raw(self, number: int) -> list[Any]:
+        """A row as it is stored, of which nothing is known but that it has all its parts. Raises ``Malformed``."""
+        row = self._stored[number] if 0 <= number < len(self._stored) else None
+        if type(row) is not list or len(row) != 6:
+            raise Malformed
+        return row
+
+    def _path(self, key: object) -> str:
+        """A stored path as an absolute one. Raises ``Malformed``."""
+        path = self._paths.get(key) if type(key) is str else None
+        if path is None:
+            path = self._paths[checked(key, str)] = self._base.path(key)
+        return path
 
     def _row(self, number: int) -> tuple[Row, Times | None]:
         """A row, and the times of the file that it is about, if it is about one. Raises ``Malformed``."""
         known = self._rows.get(number)
         if known is not None:
             return known
-        row = self._stored[number] if 0 <= number < len(self._stored) else None
-        if type(row) is not list or len(row) != 6:
-            raise Malformed
-        kind, key, subject, names, answer, times = row
+        kind, key, subject, names, answer, times = self._raw(number)
         if not type(kind) is type(key) is type(subject) is type(answer) is str or kind not in _KINDS:
             raise Malformed
-        path = self._paths.get(key)
-        if path is None:
-            path = self._paths[key] = self._base.path(key)
+        path = self._path(key)
         named = tuple(listed(names, lambda name: checked(name, str))) if names else ()
         if answer and kind in _GIVE_PATHS:
             answer = "\0".join(self._base.path(found) for found in answer.split("\0"))
@@ -105,11 +117,12 @@ class Shard:
         return known
 
     def _still_holds(self, number: int, surroundings: Surroundings) -> bool:
+        kind, key, _, _, _, seen = self._raw(number)
+        if seen and type(kind) is str and kind in _OF_ONE_FILE and seen == self._times.now(self._path(key)):
+            return True  # most are of this kind, and need not be looked at any closer
         (question, answer), times = self._row(number)
         if question.kind not in _OF_ONE_FILE:
             return surroundings.ask(question) == answer
-        if times is not None and times == self._times.now(question.path):
-            return True
         now = _bytes_of(question.path) if question.kind == BYTES else surroundings.ask(question)
         if now != answer:
             return False

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from optlint.cache.drawers import GRAIN_NS
 from optlint.cache.stored import Malformed
+from optlint.cache.version import GRAIN_NS
 
 Times = list[int]
 """Size, modification and change in nanoseconds, and number of a file."""

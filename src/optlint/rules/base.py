@@ -6,7 +6,6 @@ A rule asks the semantic layer (``optlint.semantics``) and never resolves names 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
@@ -56,6 +55,8 @@ class Rule:
     @classmethod
     def description(cls) -> str:
         """The rule's documentation without its summary line."""
+        import textwrap  # for documentation only
+
         first, _, rest = (cls.__doc__ or "").strip().partition("\n")
         return textwrap.dedent(rest).strip() or first
 
