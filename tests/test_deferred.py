@@ -126,7 +126,7 @@ def test_an_object_that_comes_from_another_process() -> None:
 _TREES = """
 import sys, copy, pickle
 if sys.argv[1] == "late":
-    import optlint.syntax
+    import optlint.syntax.newer
 import libcst
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
 
@@ -186,7 +186,7 @@ def test_what_asking_for_the_version_or_a_run_without_findings_leaves_unloaded(t
 _SHAPES = """
 import json, sys
 if sys.argv[1] == "deferred":
-    import optlint.syntax
+    import optlint.syntax.newer
 import libcst
 shapes = {}
 pending = [libcst.CSTNode]

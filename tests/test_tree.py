@@ -9,9 +9,9 @@ from pathlib import Path
 import libcst as cst
 import pytest
 
-from optlint.syntax import expressions, patterns, source_module, statements
-from optlint.syntax.source_module import SourceModule
-from tests.trees import differences
+from optlint.syntax import expressions, nodes, patterns, source_module, statements
+from optlint.syntax.source_module import Slice, SourceModule
+from tests.trees import differences, differences_in
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -168,24 +168,33 @@ def test_the_body_of_a_function_is_made_when_it_is_read(monkeypatch: pytest.Monk
     part = SourceModule("a.py", "def f():\n    return g(1)\n").slices[0]
     (function,) = part.statements()
     assert not hasattr(function, "made")
-    assert isinstance(function, cst.FunctionDef)
-    assert isinstance(function.body.body[0], cst.SimpleStatementLine)
+    assert isinstance(function, nodes.FunctionDef)
+    assert isinstance(function.body.body[0], nodes.SimpleStatementLine)
     assert function.body is function.body
-    assert part.code(function.body.body[0].body[0].value.args[0]) == "1"  # type: ignore[union-attr]
+    assert part.code(function.body.body[0].body[0].value.args[0]) == "1"
 
 
-def test_visitors_and_generated_code_work() -> None:
-    (function,) = SourceModule("a.py", "def f(a):\n  return [g(a), 'b']  # why\n").slices[0].statements()
-    names: list[str] = []
+def test_nodes_are_equal_when_they_say_the_same() -> None:
+    texts = ("f(a, *b)", "f( a, *b )", "f(a, **b)", "f(a, b)", "f(a)", "g(a, *b)", "'f(a)'")
+    one, *others = (SourceModule("a.py", f"{text}\n").slices[0].statements()[0] for text in texts)
+    assert [one.deep_equals(other) for other in (one, *others)] == [True, True, *[False] * 5]
 
-    class Names(cst.CSTVisitor):
-        def visit_Name(self, node: cst.Name) -> None:  # noqa: N802
-            names.append(node.value)
 
-    function.visit(Names())
-    assert names == ["f", "a", "g", "a"]
-    assert cst.Module([]).code_for_node(function) == "def f(a):\n    return [g(a), 'b']\n"
-    assert function.deep_equals(function)
+def test_signs_are_written_as_libcst_does() -> None:
+    kinds = [kind for kind in vars(nodes).values() if isinstance(kind, type) and getattr(kind, "text", "")]
+    assert len(kinds) > 40
+    for kind in kinds:
+        assert cst.Module([]).code_for_node(getattr(cst, kind.__name__)()) == kind.text
+
+
+@pytest.mark.parametrize("source", [*ODD, BLOCKS])
+def test_what_libcst_reads_becomes_the_same_nodes(source: str) -> None:
+    if not _parses(source):
+        pytest.skip("needs a newer Python")
+    module = SourceModule("a.py", source)
+    module.slices = (Slice(module, 1, len(module.lines), ()),)
+    assert list(differences_in(module)) == []
+    assert module.slices[0].problem is None
 
 
 def test_an_f_string_of_several_lines_gives_the_same_nodes() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from optlint.syntax import nodes
 from optlint.syntax.source_module import Slice, SourceModule
 
 #: What these say besides the nodes below them.
@@ -35,7 +36,11 @@ LONGEST_TEXT = 20_000
 
 def differences(source: str) -> Iterator[str]:
     """What is not the same in a file; nothing for a file that one of the parsers rejects."""
-    module = SourceModule("a.py", source)
+    yield from differences_in(SourceModule("a.py", source))
+
+
+def differences_in(module: SourceModule) -> Iterator[str]:
+    """The same for the slices of a module."""
     for part in module.slices:
         built = part.statements()
         if part.problem is not None:
@@ -62,11 +67,12 @@ class _Comparison:
             for one, other in zip(built, parsed, strict=True):
                 yield from self.of(one, other)
         elif not isinstance(parsed, cst.CSTNode):
-            if built != parsed and not (built is None and isinstance(parsed, cst.MaybeSentinel)):
+            unset = (None, nodes.MaybeSentinel.DEFAULT)
+            if built != parsed and not (built in unset and isinstance(parsed, cst.MaybeSentinel)):
                 yield f"line {self._part.first_line}: {built!r} for {parsed!r}"
-        elif type(built).__name__ != type(parsed).__name__ or not isinstance(built, type(parsed)):
+        elif type(built).__name__ != type(parsed).__name__:
             yield f"line {self._part.first_line}: {type(built).__name__} for {type(parsed).__name__}"
-        elif hasattr(built, "below"):  # not an operator or the like, which have nothing to tell
+        elif not built.text:  # not an operator or the like, which have nothing to tell
             yield from self._node(built, parsed)
 
     def _node(self, built: Any, parsed: cst.CSTNode) -> Iterator[str]:

@@ -94,10 +94,10 @@ def _newer_syntax(text: str) -> bool:
     """Whether libcst, which knows newer syntax than an old Python, accepts what ``ast`` rejects."""
     if not _safe_for_libcst(text):
         return False
-    import libcst
+    from optlint.syntax.newer import parsed
 
     try:
-        libcst.parse_module(text)
+        parsed(text)
     except Exception:  # A rejection in any form, faults of its parser among them.
         return False
     return True

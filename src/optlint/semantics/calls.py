@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import (
     assignment,
     attributes,
@@ -93,6 +91,7 @@ from optlint.semantics.values import (
     options,
     weighty,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
 from optlint.semantics import enumerations, events, families, identity, modules, unseen_parts
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.libraries.keras_graph import Symbolic
@@ -35,6 +33,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

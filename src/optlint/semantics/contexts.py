@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics import (
     assignment,
@@ -35,6 +33,7 @@ from optlint.semantics.values import (
     OneShot,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

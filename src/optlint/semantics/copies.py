@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import stopping
 from optlint.semantics.terms import Copy, Terms, joined
 from optlint.semantics.values import (
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     options,
     terms_of,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics import (
     attributes,
@@ -66,8 +64,8 @@ from optlint.semantics.values import (
     options,
     weighty,
 )
+from optlint.syntax import cst
 from optlint.syntax.expressions import literal
-from optlint.syntax.nodes import handled
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -949,4 +947,3 @@ _EXPRESSIONS: dict[type, Callable[..., Value]] = {
     cst.Await: _await,
     cst.Yield: _yield,
 }
-_EXPRESSIONS = handled(_EXPRESSIONS)

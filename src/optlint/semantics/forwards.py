@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import families, modules
 from optlint.semantics.registration_events import LeafFilled, LeafWritten, MadeInForward
 from optlint.semantics.values import Instance, Leaf
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Frame

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import (
     constructors,
@@ -50,6 +48,7 @@ from optlint.semantics.values import (
     Value,
     join_values,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import loading
 from optlint.semantics.libraries import keras_names, optimizers, torch_nn
 from optlint.semantics.values import ABSENT, UNKNOWN, Const, External, Namespace, Obj, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

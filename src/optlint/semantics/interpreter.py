@@ -11,8 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import (
     assignment,
@@ -56,7 +54,7 @@ from optlint.semantics.values import (
     Value,
     next_serial,
 )
-from optlint.syntax.nodes import handled
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.project import Project
@@ -686,4 +684,3 @@ _STATEMENTS: dict[type, Callable[..., bool]] = {
     cst.TryStar: Interpreter._try,
     cst.Match: Interpreter._match,
 }
-_STATEMENTS = handled(_STATEMENTS)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics.events import Event
 from optlint.semantics.site import Site
 from optlint.semantics.values import TRUE, Arguments, Const, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Frame

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics.events import IteratorRead
 from optlint.semantics.progress import END, MAX_USES, Progress, Use
 from optlint.semantics.site import Site
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -10,10 +10,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.finding import Edit, Fix, Safety, Span
 from optlint.source import split_lines
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.site import Site
@@ -121,15 +120,14 @@ def torch_name(site: Site, name: str) -> str | None:
 
 def _blocks(site: Site) -> Iterator[list[cst.CSTNode]]:
     """The statements of each block in the part of the file around ``site``; those that share a line are left out."""
-    found = [_alone(site.part.statements())]
-
-    class Search(cst.CSTVisitor):
-        def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:  # noqa: N802
-            found.append(_alone(node.body))
-
-    for statement in site.part.statements():
-        statement.visit(Search())
-    yield from found
+    statements = site.part.statements()
+    yield _alone(statements)
+    waiting: list[cst.CSTNode] = list(reversed(statements))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, cst.IndentedBlock):
+            yield _alone(node.body)
+        waiting += reversed(node.children)
 
 
 def _alone(statements: Iterable[cst.CSTNode]) -> list[cst.CSTNode]:
@@ -165,15 +163,13 @@ def _end(span: Span) -> Span:
 
 def _only(site: Site, text: str) -> cst.CSTNode | None:
     found: list[cst.CSTNode] = []
-
-    class Search(cst.CSTVisitor):
-        def on_visit(self, node: cst.CSTNode) -> bool:
-            if isinstance(node, cst.BaseExpression) and site.part.code(node) == text:
-                found.append(node)
-                return False
-            return True
-
-    site.node.visit(Search())
+    waiting: list[cst.CSTNode] = [site.node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, cst.BaseExpression) and site.part.code(node) == text:
+            found.append(node)
+        else:
+            waiting += reversed(node.children)
     return found[0] if len(found) == 1 else None
 
 

@@ -9,8 +9,6 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
 from optlint.semantics import enumerations
 from optlint.semantics.values import (
     ABSENT,
@@ -38,6 +36,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import events, modules
 from optlint.semantics.values import FALSE, Const, Instance, Leaf, LibraryClass, Unknown, Value, options
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

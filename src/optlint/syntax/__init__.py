@@ -1,6 +1,13 @@
-"""libcst, kept at arm's length: which parts of a file are parsed, and where a node stands in the file."""
+"""The syntax tree, by the names of libcst's nodes: which parts of a file are read, and where a node stands in the file.
 
-from optlint.deferred import deferring
+Type checkers are shown libcst; what runs are ``nodes``, which have what is asked for of it and are quick to load.
+"""
 
-with deferring():
-    import libcst  # noqa: F401
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import libcst as cst
+else:
+    from optlint.syntax import nodes as cst
+
+__all__ = ["cst"]

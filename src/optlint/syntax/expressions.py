@@ -9,9 +9,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import libcst as cst
-
-from optlint.syntax import nodes, strings
+from optlint.syntax import cst, nodes, strings
 from optlint.syntax.nodes import shared
 from optlint.syntax.text import parenthesised, text_of
 
@@ -218,7 +216,7 @@ def _constant(node: ast.Constant, lines: Sequence[str]) -> Any:
     elif kind is complex:
         made = nodes.Imaginary()
     elif value is Ellipsis:
-        made = nodes.Dots()
+        made = nodes.Ellipsis()
         made.place = node
         return made
     else:

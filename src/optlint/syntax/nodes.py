@@ -1,45 +1,59 @@
-"""The node classes that ``building`` makes: each is a libcst class that knows its place and is cheap to make.
+"""The nodes of the syntax tree: named and built like libcst's, of which they hold what means something.
 
-``isinstance(node, cst.Call)`` holds for them, ``type(node) is cst.Call`` does not: tables keyed by class are filled
-through ``handled``. Nothing in here knows Python's ``ast`` or what the code means.
+``isinstance(node, cst.Call)`` asks for them (``optlint.syntax.cst``). They have no spaces, commas and parentheses, and
+cost next to nothing to make. Nothing in here knows Python's ``ast``, libcst, or what the code means.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import ast
+import enum
 import functools
-from collections.abc import Sequence
-from typing import Any, TypeVar
-
-import libcst as cst
-
-_Handler = TypeVar("_Handler")
-#: From a class of libcst's to the one that is made in its place.
-_BUILT: dict[type, type] = {}
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
-def handled(table: dict[type, _Handler]) -> dict[type, _Handler]:
-    """A table keyed by libcst's classes that also finds the nodes that are built from ``ast``."""
-    return {**table, **{_BUILT[kind]: value for kind, value in table.items() if kind in _BUILT}}
+class MaybeSentinel(enum.Enum):
+    """What a field holds of which libcst leaves open whether there is anything."""
+
+    DEFAULT = 0
 
 
-def _children(self: Any) -> Sequence[cst.CSTNode]:
-    """The nodes right below this one, in the order of the text, without spaces, commas and parentheses."""
-    found: list[cst.CSTNode] = []
-    for name in self.below:
-        value = getattr(self, name)
-        if isinstance(value, (list, tuple)):
-            found += value
-        elif isinstance(value, cst.CSTNode):
-            found.append(value)
-    return found
+class CSTNode:
+    """A part of the program. ``place`` is what ``places`` works out the position from; a sign has only its ``text``."""
+
+    __slots__ = ("owner", "place")
+
+    #: The fields that hold nodes, in the order of the text, and the others.
+    below: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
+    text = ""
+
+    @property
+    def children(self) -> Sequence[CSTNode]:
+        """The nodes right below this one, in the order of the text."""
+        found: list[CSTNode] = []
+        for name in self.below:
+            value = getattr(self, name)
+            if isinstance(value, (list, tuple)):
+                found += value
+            elif isinstance(value, CSTNode):
+                found.append(value)
+        return found
+
+    def deep_equals(self, other: CSTNode) -> bool:
+        """Whether two nodes say the same, wherever they stand."""
+        if type(other) is not type(self):
+            return False
+        return all(_same(getattr(self, name), getattr(other, name)) for name in (*self.below, *self.more))
 
 
-def _visit_children(self: Any, visitor: cst.CSTVisitor) -> Any:
-    """For visitors that look; a transformer's changes are not taken."""
-    for child in self.children:
-        child.visit(visitor)
-    return self
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, CSTNode):
+        return one.deep_equals(other)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 @functools.cache
@@ -48,53 +62,94 @@ def shared(kind: type) -> Any:
     return kind()
 
 
-class _Default:
-    """What a field of libcst's holds that no node sets. It is asked for seldom, and kept in the class then."""
+class BaseStatement(CSTNode):
+    """A compound statement, or a line of small ones."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, node: object, owner: type) -> object:
-        field: Any = owner.__mro__[1].__dataclass_fields__[self._name]  # type: ignore[attr-defined]
-        value = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        setattr(owner, self._name, value)
-        return value
+    __slots__ = ()
 
 
-def _built(base: type, parts: str = "", more: str = "", namespace: dict[str, object] | None = None) -> Any:
-    """A subclass of ``base`` of which only ``parts`` (in the order of the text) and ``more`` are set.
+class BaseSmallStatement(CSTNode):
+    """A statement that may share its line."""
 
-    All other fields (spaces, parentheses, commas) have libcst's defaults, which all nodes share. ``place`` is what
-    ``places`` works out the position from.
-    """
-    own = {*parts.split(), *more.split()}
-    slots = {name for kind in base.__mro__ for name in getattr(kind, "__slots__", ())}
-    shared = {name: _Default(name) for name in slots - own}
-    made = type(
-        base.__name__,
-        (base,),
-        {
-            "__slots__": ("place", "owner"),
-            "__module__": __name__,
-            # Assigning to a field of a frozen dataclass costs more than all else; nodes compare by identity.
-            "__init__": object.__init__,
-            "__setattr__": object.__setattr__,
-            "__delattr__": object.__delattr__,
-            "__eq__": object.__eq__,
-            "__hash__": object.__hash__,
-            "below": tuple(parts.split()),
-            "children": property(_children),
-            "_visit_and_replace_children": _visit_children,
-            **shared,
-            **(namespace or {}),
-        },
-    )
-    _BUILT[base] = made
-    return made
+    __slots__ = ()
 
 
-def _late(base: type, parts: str, name: str, more: str = "") -> Any:
-    """Like ``_built``, but the field ``name`` is made by ``make(node)`` when somebody first reads it."""
+class BaseSuite(CSTNode):
+    """What stands in a compound statement."""
+
+    __slots__ = ()
+
+
+class BaseExpression(CSTNode):
+    """What gives a value."""
+
+    __slots__ = ()
+
+
+class BaseElement(CSTNode):
+    """An item of a list, a tuple or a set."""
+
+    __slots__ = ()
+
+
+class BaseBinaryOp(CSTNode):
+    """The sign between two operands."""
+
+    __slots__ = ()
+
+
+class BaseCompOp(CSTNode):
+    """The sign between what is compared."""
+
+    __slots__ = ()
+
+
+class MatchPattern(CSTNode):
+    """What a ``case`` compares with."""
+
+    __slots__ = ()
+
+
+def _kind(
+    name: str, parts: str = "", more: str = "", *bases: type, own: Mapping[str, Any] | None = None
+) -> Any:
+    """A class of nodes with the fields ``parts``, which hold nodes, and ``more``."""
+    special = dict(own or {})
+    fields = {
+        "__slots__": (
+            *(field for field in f"{parts} {more}".split() if field not in special),
+            *special.pop("slots", ()),
+        ),
+        "__module__": __name__,
+        "below": tuple(parts.split()),
+        "more": tuple(more.split()),
+    }
+    return type(name, bases or (CSTNode,), {**fields, **special})
+
+
+def _expression(name: str, parts: str = "", more: str = "", own: Mapping[str, Any] | None = None) -> Any:
+    return _kind(name, parts, more, BaseExpression, own=own)
+
+
+def _small(name: str, parts: str = "", more: str = "") -> Any:
+    return _kind(name, parts, more, BaseSmallStatement)
+
+
+def _statement(name: str, parts: str = "", more: str = "", own: Mapping[str, Any] | None = None) -> Any:
+    return _kind(name, parts, more, BaseStatement, own=own)
+
+
+def _pattern(name: str, parts: str = "") -> Any:
+    return _kind(name, parts, "", MatchPattern)
+
+
+def _sign(name: str, text: str, base: type = CSTNode) -> Any:
+    """A class whose objects are all the same: ``text`` is what libcst writes for it."""
+    return type(name, (base,), {"__slots__": (), "__module__": __name__, "text": text})
+
+
+def _late(name: str) -> dict[str, Any]:
+    """The field ``name`` is made by ``make(node)`` when somebody first reads it."""
 
     def read(self: Any) -> Any:
         try:
@@ -103,122 +158,166 @@ def _late(base: type, parts: str, name: str, more: str = "") -> Any:
             self.made = self.make(self)
             return self.made
 
-    slots = ("place", "owner", "source", "make", "made")
-    return _built(base, parts, more, {"__slots__": slots, name: property(read)})
+    return {"slots": ("source", "make", "made"), name: property(read)}
 
 
-Arg = _built(cst.Arg, "keyword value", "star")
-AsName = _built(cst.AsName, "name")
-Assert = _built(cst.Assert, "test msg")
-Assign = _built(cst.Assign, "targets value")
-AssignTarget = _built(cst.AssignTarget, "target")
-AnnAssign = _built(cst.AnnAssign, "target annotation value")
-Annotation = _built(cst.Annotation, "annotation")
-Attribute = _built(cst.Attribute, "value attr")
-AugAssign = _built(cst.AugAssign, "target operator value")
-Await = _built(cst.Await, "expression")
-BinaryOperation = _built(cst.BinaryOperation, "left operator right")
-BooleanOperation = _built(cst.BooleanOperation, "left operator right")
-Break = _built(cst.Break)
-Call = _built(cst.Call, "func args")
-ClassDef = _built(cst.ClassDef, "decorators name type_parameters bases keywords body")
-CompFor = _built(cst.CompFor, "target iter ifs inner_for_in", "asynchronous")
-CompIf = _built(cst.CompIf, "test")
-Comparison = _built(cst.Comparison, "left comparisons")
-ComparisonTarget = _built(cst.ComparisonTarget, "operator comparator")
-ConcatenatedString = _built(cst.ConcatenatedString, "left right")
-Continue = _built(cst.Continue)
-Decorator = _built(cst.Decorator, "decorator")
-Del = _built(cst.Del, "target")
-Dict = _built(cst.Dict, "elements")
-DictComp = _built(cst.DictComp, "key value for_in")
-DictElement = _built(cst.DictElement, "key value")
-Element = _built(cst.Element, "value")
-Dots = _built(cst.Ellipsis)
-Else = _built(cst.Else, "body")
-ExceptHandler = _built(cst.ExceptHandler, "type name body")
-ExceptStarHandler = _built(cst.ExceptStarHandler, "type name body")
-Expr = _built(cst.Expr, "value")
-Finally = _built(cst.Finally, "body")
-Float = _built(cst.Float, more="value")
-For = _built(cst.For, "target iter body orelse", "asynchronous")
-FormattedString = _late(cst.FormattedString, "parts", "parts", more="start end")
-FormattedStringExpression = _built(
-    cst.FormattedStringExpression, "expression format_spec", "conversion equal"
+def _number(self: Any) -> Any:
+    """As libcst has it."""
+    return ast.literal_eval(self.value)
+
+
+Arg = _kind("Arg", "keyword value", "star")
+AsName = _kind("AsName", "name")
+Assert = _small("Assert", "test msg")
+Assign = _small("Assign", "targets value")
+AssignTarget = _kind("AssignTarget", "target")
+AnnAssign = _small("AnnAssign", "target annotation value")
+Annotation = _kind("Annotation", "annotation")
+Attribute = _expression("Attribute", "value attr")
+AugAssign = _small("AugAssign", "target operator value")
+Await = _expression("Await", "expression")
+BinaryOperation = _expression("BinaryOperation", "left operator right")
+BooleanOperation = _expression("BooleanOperation", "left operator right")
+Break = _small("Break")
+Call = _expression("Call", "func args")
+ClassDef = _statement("ClassDef", "decorators name type_parameters bases keywords body")
+CompFor = _kind("CompFor", "target iter ifs inner_for_in", "asynchronous")
+CompIf = _kind("CompIf", "test")
+Comparison = _expression("Comparison", "left comparisons")
+ComparisonTarget = _kind("ComparisonTarget", "operator comparator")
+ConcatenatedString = _expression("ConcatenatedString", "left right")
+Continue = _small("Continue")
+Decorator = _kind("Decorator", "decorator")
+Del = _small("Del", "target")
+Dict = _expression("Dict", "elements")
+DictComp = _expression("DictComp", "key value for_in")
+DictElement = _kind("DictElement", "key value")
+Element = _kind("Element", "value", "", BaseElement)
+Ellipsis = _expression("Ellipsis")  # noqa: A001
+Else = _kind("Else", "body")
+ExceptHandler = _kind("ExceptHandler", "type name body")
+ExceptStarHandler = _kind("ExceptStarHandler", "type name body")
+Expr = _small("Expr", "value")
+Finally = _kind("Finally", "body")
+Float = _expression("Float", more="value")
+For = _statement("For", "target iter body orelse", "asynchronous")
+FormattedString = _expression("FormattedString", "parts", "start end", own=_late("parts"))
+FormattedStringExpression = _kind("FormattedStringExpression", "expression format_spec", "conversion equal")
+FormattedStringText = _kind("FormattedStringText", more="value")
+From = _kind("From", "item")
+FunctionDef = _statement(
+    "FunctionDef", "decorators name type_parameters params returns body", "asynchronous", own=_late("body")
 )
-FormattedStringText = _built(cst.FormattedStringText, more="value")
-From = _built(cst.From, "item")
-FunctionDef = _late(
-    cst.FunctionDef, "decorators name type_parameters params returns body", "body", "asynchronous"
-)
-GeneratorExp = _built(cst.GeneratorExp, "elt for_in")
-Global = _built(cst.Global, "names")
-If = _built(cst.If, "test body orelse")
-IfExp = _built(cst.IfExp, "body test orelse")
-Imaginary = _built(cst.Imaginary, more="value")
-Import = _built(cst.Import, "names")
-ImportAlias = _built(cst.ImportAlias, "name asname")
-ImportFrom = _built(cst.ImportFrom, "module names", "relative")
-IndentedBlock = _built(cst.IndentedBlock, "body")
-Index = _built(cst.Index, "value", "star")
-Integer = _built(cst.Integer, more="value")
-Lambda = _built(cst.Lambda, "params body")
-List = _built(cst.List, "elements")
-ListComp = _built(cst.ListComp, "elt for_in")
-Match = _built(cst.Match, "subject cases")
-MatchAs = _built(cst.MatchAs, "pattern name")
-MatchCase = _built(cst.MatchCase, "pattern guard body")
-MatchClass = _built(cst.MatchClass, "cls patterns kwds")
-MatchKeywordElement = _built(cst.MatchKeywordElement, "key pattern")
-MatchList = _built(cst.MatchList, "patterns")
-MatchMapping = _built(cst.MatchMapping, "elements rest")
-MatchMappingElement = _built(cst.MatchMappingElement, "key pattern")
-MatchOr = _built(cst.MatchOr, "patterns")
-MatchOrElement = _built(cst.MatchOrElement, "pattern")
-MatchSequenceElement = _built(cst.MatchSequenceElement, "value")
-MatchSingleton = _built(cst.MatchSingleton, "value")
-MatchStar = _built(cst.MatchStar, "name")
-MatchTuple = _built(cst.MatchTuple, "patterns")
-MatchValue = _built(cst.MatchValue, "value")
-Name = _built(cst.Name, more="value")
-NameItem = _built(cst.NameItem, "name")
-NamedExpr = _built(cst.NamedExpr, "target value")
-Nonlocal = _built(cst.Nonlocal, "names")
-Param = _built(cst.Param, "name annotation default", "star")
-Parameters = _built(cst.Parameters, "posonly_params params star_arg kwonly_params star_kwarg", "posonly_ind")
-ParamSpec = _built(cst.ParamSpec, "name")
-Pass = _built(cst.Pass)
-Raise = _built(cst.Raise, "exc cause")
-Return = _built(cst.Return, "value")
-Set = _built(cst.Set, "elements")
-SetComp = _built(cst.SetComp, "elt for_in")
-SimpleStatementLine = _built(cst.SimpleStatementLine, "body")
-SimpleStatementSuite = _built(cst.SimpleStatementSuite, "body")
-SimpleString = _built(cst.SimpleString, more="value")
-Slice = _built(cst.Slice, "lower upper step")
-StarredDictElement = _built(cst.StarredDictElement, "value")
-StarredElement = _built(cst.StarredElement, "value")
-Subscript = _built(cst.Subscript, "value slice")
-SubscriptElement = _built(cst.SubscriptElement, "slice")
-Try = _built(cst.Try, "body handlers orelse finalbody")
-TryStar = _built(cst.TryStar, "body handlers orelse finalbody")
-Tuple = _built(cst.Tuple, "elements")
-TypeAlias = _built(cst.TypeAlias, "name type_parameters value")
-TypeParam = _built(cst.TypeParam, "param default", "star")
-TypeParameters = _built(cst.TypeParameters, "params")
-TypeVariable = _built(cst.TypeVar, "name bound")
-TypeVarTuple = _built(cst.TypeVarTuple, "name")
-UnaryOperation = _built(cst.UnaryOperation, "operator expression")
-While = _built(cst.While, "test body orelse")
-With = _built(cst.With, "items body", "asynchronous")
-WithItem = _built(cst.WithItem, "item asname")
-Yield = _built(cst.Yield, "value")
-if hasattr(cst, "TemplatedString"):
-    TemplatedString = _late(cst.TemplatedString, "parts", "parts", more="start end")
-    TemplatedStringExpression = _built(
-        cst.TemplatedStringExpression, "expression format_spec", "conversion equal"
-    )
-    TemplatedStringText = _built(cst.TemplatedStringText, more="value")
-else:  # a libcst that does not know Python 3.14
-    TemplatedString, TemplatedStringText = FormattedString, FormattedStringText
-    TemplatedStringExpression = FormattedStringExpression
+GeneratorExp = _expression("GeneratorExp", "elt for_in")
+Global = _small("Global", "names")
+If = _statement("If", "test body orelse")
+IfExp = _expression("IfExp", "body test orelse")
+Imaginary = _expression("Imaginary", more="value")
+Import = _small("Import", "names")
+ImportAlias = _kind("ImportAlias", "name asname")
+ImportFrom = _small("ImportFrom", "module names", "relative")
+IndentedBlock = _kind("IndentedBlock", "body", "", BaseSuite)
+Index = _kind("Index", "value", "star")
+Integer = _expression("Integer", more="value", own={"evaluated_value": property(_number)})
+Lambda = _expression("Lambda", "params body")
+List = _expression("List", "elements")
+ListComp = _expression("ListComp", "elt for_in")
+Match = _statement("Match", "subject cases")
+MatchAs = _pattern("MatchAs", "pattern name")
+MatchCase = _kind("MatchCase", "pattern guard body")
+MatchClass = _pattern("MatchClass", "cls patterns kwds")
+MatchKeywordElement = _kind("MatchKeywordElement", "key pattern")
+MatchList = _pattern("MatchList", "patterns")
+MatchMapping = _pattern("MatchMapping", "elements rest")
+MatchMappingElement = _kind("MatchMappingElement", "key pattern")
+MatchOr = _pattern("MatchOr", "patterns")
+MatchOrElement = _kind("MatchOrElement", "pattern")
+MatchSequenceElement = _kind("MatchSequenceElement", "value")
+MatchSingleton = _pattern("MatchSingleton", "value")
+MatchStar = _kind("MatchStar", "name")
+MatchTuple = _pattern("MatchTuple", "patterns")
+MatchValue = _pattern("MatchValue", "value")
+Name = _expression("Name", more="value")
+NameItem = _kind("NameItem", "name")
+NamedExpr = _expression("NamedExpr", "target value")
+Nonlocal = _small("Nonlocal", "names")
+Param = _kind("Param", "name annotation default", "star")
+Parameters = _kind("Parameters", "posonly_params params star_arg kwonly_params star_kwarg", "posonly_ind")
+ParamSpec = _kind("ParamSpec", "name")
+Pass = _small("Pass")
+Raise = _small("Raise", "exc cause")
+Return = _small("Return", "value")
+Set = _expression("Set", "elements")
+SetComp = _expression("SetComp", "elt for_in")
+SimpleStatementLine = _statement("SimpleStatementLine", "body")
+SimpleStatementSuite = _kind("SimpleStatementSuite", "body", "", BaseSuite)
+SimpleString = _expression("SimpleString", more="value")
+Slice = _kind("Slice", "lower upper step")
+StarredDictElement = _kind("StarredDictElement", "value")
+StarredElement = _kind("StarredElement", "value", "", BaseElement, BaseExpression)
+Subscript = _expression("Subscript", "value slice")
+SubscriptElement = _kind("SubscriptElement", "slice")
+Try = _statement("Try", "body handlers orelse finalbody")
+TryStar = _statement("TryStar", "body handlers orelse finalbody")
+Tuple = _expression("Tuple", "elements")
+TypeAlias = _small("TypeAlias", "name type_parameters value")
+TypeParam = _kind("TypeParam", "param default", "star")
+TypeParameters = _kind("TypeParameters", "params")
+TypeVar = _kind("TypeVar", "name bound")
+TypeVarTuple = _kind("TypeVarTuple", "name")
+UnaryOperation = _expression("UnaryOperation", "operator expression")
+While = _statement("While", "test body orelse")
+With = _statement("With", "items body", "asynchronous")
+WithItem = _kind("WithItem", "item asname")
+Yield = _expression("Yield", "value")
+TemplatedString = _expression("TemplatedString", "parts", "start end", own=_late("parts"))
+TemplatedStringExpression = _kind("TemplatedStringExpression", "expression format_spec", "conversion equal")
+TemplatedStringText = _kind("TemplatedStringText", more="value")
+Add = _sign("Add", " + ", BaseBinaryOp)
+AddAssign = _sign("AddAssign", " += ")
+And = _sign("And", " and ")
+AssignEqual = _sign("AssignEqual", " = ")
+Asynchronous = _sign("Asynchronous", "async ")
+BitAnd = _sign("BitAnd", " & ", BaseBinaryOp)
+BitAndAssign = _sign("BitAndAssign", " &= ")
+BitInvert = _sign("BitInvert", "~")
+BitOr = _sign("BitOr", " | ", BaseBinaryOp)
+BitOrAssign = _sign("BitOrAssign", " |= ")
+BitXor = _sign("BitXor", " ^ ", BaseBinaryOp)
+BitXorAssign = _sign("BitXorAssign", " ^= ")
+Divide = _sign("Divide", " / ", BaseBinaryOp)
+DivideAssign = _sign("DivideAssign", " /= ")
+Dot = _sign("Dot", ".")
+Equal = _sign("Equal", " == ", BaseCompOp)
+FloorDivide = _sign("FloorDivide", " // ", BaseBinaryOp)
+FloorDivideAssign = _sign("FloorDivideAssign", " //= ")
+GreaterThan = _sign("GreaterThan", " > ", BaseCompOp)
+GreaterThanEqual = _sign("GreaterThanEqual", " >= ", BaseCompOp)
+ImportStar = _sign("ImportStar", "*")
+In = _sign("In", " in ", BaseCompOp)
+Is = _sign("Is", " is ", BaseCompOp)
+IsNot = _sign("IsNot", " is not ", BaseCompOp)
+LeftShift = _sign("LeftShift", " << ", BaseBinaryOp)
+LeftShiftAssign = _sign("LeftShiftAssign", " <<= ")
+LessThan = _sign("LessThan", " < ", BaseCompOp)
+LessThanEqual = _sign("LessThanEqual", " <= ", BaseCompOp)
+MatrixMultiply = _sign("MatrixMultiply", " @ ", BaseBinaryOp)
+MatrixMultiplyAssign = _sign("MatrixMultiplyAssign", " @= ")
+Minus = _sign("Minus", "-")
+Modulo = _sign("Modulo", " % ", BaseBinaryOp)
+ModuloAssign = _sign("ModuloAssign", " %= ")
+Multiply = _sign("Multiply", " * ", BaseBinaryOp)
+MultiplyAssign = _sign("MultiplyAssign", " *= ")
+Not = _sign("Not", "not ")
+NotEqual = _sign("NotEqual", " != ", BaseCompOp)
+NotIn = _sign("NotIn", " not in ", BaseCompOp)
+Or = _sign("Or", " or ")
+ParamSlash = _sign("ParamSlash", "/")
+ParamStar = _sign("ParamStar", "*, ")
+Plus = _sign("Plus", "+")
+Power = _sign("Power", " ** ", BaseBinaryOp)
+PowerAssign = _sign("PowerAssign", " **= ")
+RightShift = _sign("RightShift", " >> ", BaseBinaryOp)
+RightShiftAssign = _sign("RightShiftAssign", " >>= ")
+Subtract = _sign("Subtract", " - ", BaseBinaryOp)
+SubtractAssign = _sign("SubtractAssign", " -= ")

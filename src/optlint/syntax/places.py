@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import libcst as cst
-
+from optlint.syntax import cst
 from optlint.syntax.layout import Layout, case_line, first_line, header_end, keyword, last_block
 from optlint.syntax.text import backward, before_comment, characters, forward, parenthesised
 
@@ -40,7 +39,7 @@ class Places:
 
     def span(self, node: Any) -> Range:
         """Where a node stands, without the parentheses around it."""
-        found = _SPANS.get(type(node).__mro__[1])
+        found = _SPANS.get(type(node))
         if found is not None:
             return found(self, node)
         place = getattr(node, "place", self._body[0])
@@ -297,11 +296,11 @@ class Places:
         return found
 
     def _code(self, node: Any) -> str:
-        found = _CODES.get(type(node).__mro__[1])
+        found = _CODES.get(type(node))
         if found is not None:
             return found(self, node)
-        if not hasattr(node, "place"):
-            return cst.Module([]).code_for_node(node)  # An operator, which all of its kind share.
+        if node.text:
+            return str(node.text)  # An operator, which all of its kind share.
         return (
             self._small(node) if isinstance(node, cst.BaseSmallStatement) else self._text(self.extent(node))
         )

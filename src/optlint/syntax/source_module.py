@@ -13,14 +13,14 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.finding import Span
+from optlint.syntax import cst
 from optlint.syntax.places import Places
 from optlint.syntax.statements import statements
 
 if TYPE_CHECKING:
+    import libcst
     from libcst._position import CodeRange
 
 #: The newest Python of whose ``ast`` the builders know every node.
@@ -55,10 +55,10 @@ class Slice:
         self.definition = _definition_name(nodes)
         self.problem: ParseProblem | None = None
         self._nodes: Sequence[ast.stmt] = nodes
-        self._tree: cst.Module | None = None
+        self._tree: libcst.Module | None = None
         self._built: Sequence[Any] | None = None
         self._places: Places | None = None
-        self._positions: dict[cst.CSTNode, CodeRange] | None = None
+        self._positions: dict[libcst.CSTNode, CodeRange] | None = None
 
     def statements(self) -> Sequence[cst.BaseStatement]:
         """The libcst statements; empty, with ``problem`` set, when they cannot be parsed."""
@@ -100,26 +100,30 @@ class Slice:
         return made
 
     def _parse(self) -> None:
+        from optlint.syntax import newer
+
         text = self.module.lines_text(self.first_line, self.last_line)
         if len(text) > MAX_SLICE_CHARACTERS:
             self.problem = ParseProblem(self.first_line, "this statement is too long to analyse")
             return
         try:
-            self._tree = cst.parse_module(text)
-            self._built = self._tree.body
-        except cst.ParserSyntaxError as error:
+            self._tree = newer.parsed(text)
+            self._built = [newer.converted(node) for node in self._tree.body]
+        except newer.libcst.ParserSyntaxError as error:
             line = self.first_line + error.raw_line - 1
             self.problem = ParseProblem(line, "Python accepts this but libcst cannot parse it; not analysed")
         except RecursionError:
             self.problem = ParseProblem(self.first_line, "this statement is nested too deeply to analyse")
 
-    def code(self, node: cst.CSTNode) -> str:
+    def code(self, node: Any) -> str:
         """The source text of a node."""
         if self._places is not None:
             return self._places.code(node)
-        return "" if self._tree is None else self._tree.code_for_node(node)
+        if self._tree is None:
+            return ""
+        return node.text or self._tree.code_for_node(node.place)
 
-    def span(self, node: cst.CSTNode) -> Span:
+    def span(self, node: Any) -> Span:
         """Where a node of this slice stands in the file (positions are worked out on the first call)."""
         if self._places is not None:
             line, column, end_line, end = self._places.span(node)
@@ -131,7 +135,7 @@ class Slice:
 
             wrapper = MetadataWrapper(self._tree, unsafe_skip_copy=True)
             self._positions = dict(wrapper.resolve(PositionProvider))
-        where = self._positions.get(node)
+        where = None if node.text else self._positions.get(node.place)
         if where is None:
             return Span(self.first_line, 1, self.first_line, 1)
         offset = self.first_line - 1

@@ -9,9 +9,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import libcst as cst
-
-from optlint.syntax import nodes
+from optlint.syntax import cst, nodes
 from optlint.syntax.expressions import (
     annotation,
     arguments,
@@ -303,7 +301,7 @@ def _type_parameter(node: Any, lines: Sequence[str]) -> Any:
     made.place = node
     kind = type(node).__name__
     made.param = param = {
-        "TypeVar": nodes.TypeVariable,
+        "TypeVar": nodes.TypeVar,
         "TypeVarTuple": nodes.TypeVarTuple,
         "ParamSpec": nodes.ParamSpec,
     }[kind]()

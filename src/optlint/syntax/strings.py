@@ -11,10 +11,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
-from optlint.syntax import nodes
+from optlint.syntax import cst, nodes
 from optlint.syntax.text import GAP, bytes_before, characters, text_of
 
 #: One literal: its prefix, and the rest (an f-string of Python 3.12 may hold its own quotes, and is not found).

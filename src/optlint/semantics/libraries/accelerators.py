@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import calls, events, gradients, iteration, modules
 from optlint.semantics.libraries import clipping, torch_optimizers
 from optlint.semantics.libraries.parameter_arguments import groups_of
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

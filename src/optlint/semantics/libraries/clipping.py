@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import gradients, iteration
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
 from optlint.semantics.loop_events import Clipped, ClippedForNothing
 from optlint.semantics.values import ABSENT, Arguments, External, Flow, Gradient, Leaf, Value, options
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

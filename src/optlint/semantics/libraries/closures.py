@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import gradients, stopping, truth
 from optlint.semantics.events import Backward, ModelCalled
 from optlint.semantics.schedule_events import StepCalled
 from optlint.semantics.values import NONE, Arguments, Const, Function, Method, Optimizer, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

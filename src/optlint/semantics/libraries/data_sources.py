@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics.site import Site
 from optlint.semantics.values import Arguments, Const, Instance, Unknown, Value
+from optlint.syntax import cst
 
 #: Arguments and attributes by which a dataset is told which part of the data it is.
 _FLAGS = ("train", "is_train", "training", "is_training")

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeGuard
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import families
 from optlint.semantics.libraries import keras_trainable, untracked
@@ -32,6 +30,7 @@ from optlint.semantics.values import (
     options,
 )
 from optlint.semantics.variable_events import Emptiness, VariablesListed
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

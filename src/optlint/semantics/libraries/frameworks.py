@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import families
 from optlint.semantics.libraries import (
     accelerators,
@@ -21,6 +19,7 @@ from optlint.semantics.libraries import (
     transformers_trainer,
 )
 from optlint.semantics.values import Arguments, Instance, LibraryClass, UserClass, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

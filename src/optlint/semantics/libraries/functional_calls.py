@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import expressions, modules, stopping
 from optlint.semantics.values import (
     Arguments,
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     Value,
     join_values,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import libcst as cst
-
 from optlint.semantics import gradients, scaling
 from optlint.semantics.loop_events import LossScaled, SteppedByScaler, Unscaled
 from optlint.semantics.schedule_events import ScalerMade, ScalerUsed
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics.site import Site
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.syntax.source_module import Slice

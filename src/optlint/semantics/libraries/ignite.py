@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import calls, expressions
 from optlint.semantics.libraries import training_rounds
 from optlint.semantics.values import (
@@ -24,6 +22,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, tapes
 from optlint.semantics.libraries import tensorflow_tapes
 from optlint.semantics.tape_events import GradientsTaken
@@ -23,6 +21,7 @@ from optlint.semantics.values import (
     UserClass,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -9,8 +9,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import events, families, iteration, tapes
 from optlint.semantics.libraries import (
     empty_variables,
@@ -47,6 +45,7 @@ from optlint.semantics.values import (
     UserClass,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

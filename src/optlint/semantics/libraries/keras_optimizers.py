@@ -10,8 +10,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics import keras_events
 from optlint.semantics.libraries import keras_names, optimizers
@@ -28,6 +26,7 @@ from optlint.semantics.values import (
     Unknown,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

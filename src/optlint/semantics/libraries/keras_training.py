@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics import events, families, keras_events
 from optlint.semantics.libraries import keras_contradictions, keras_losses, keras_optimizers, keras_trainable
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

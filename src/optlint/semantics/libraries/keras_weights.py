@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import expressions, families, tapes
 from optlint.semantics.libraries import keras_trainable
 from optlint.semantics.values import (
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, events, families
 from optlint.semantics.libraries import lightning_callbacks, training_rounds
 from optlint.semantics.values import (
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

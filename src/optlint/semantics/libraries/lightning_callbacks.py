@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, calls, iteration, modules
 from optlint.semantics.libraries import training_rounds
 from optlint.semantics.libraries.parameter_arguments import optimizer_leaves
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

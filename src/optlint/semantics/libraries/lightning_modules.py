@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, modules
 from optlint.semantics.values import (
     NONE,
@@ -22,6 +20,7 @@ from optlint.semantics.values import (
     Record,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Frame

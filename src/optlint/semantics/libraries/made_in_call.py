@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import families, forwards, walking
 from optlint.semantics.libraries.keras_graph import Symbolic
 from optlint.semantics.values import Instance, Value
 from optlint.semantics.variable_events import LayerMadeInCall
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Frame

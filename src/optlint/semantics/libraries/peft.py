@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, calls, events, expressions, families, identity
 from optlint.semantics.libraries import torch_modules
 from optlint.semantics.libraries.peft_injection import (
@@ -34,6 +32,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import attributes, families, modules
 from optlint.semantics.libraries import torch_modules
 from optlint.semantics.unseen_parts import is_part
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     LibraryClass,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

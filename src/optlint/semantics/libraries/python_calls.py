@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import (
     attributes,
     containers,
@@ -60,6 +58,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import containers
 from optlint.semantics.values import (
     ABSENT,
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     UserClass,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics.values import (
     FALSE,
@@ -28,6 +26,7 @@ from optlint.semantics.values import (
     Text,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

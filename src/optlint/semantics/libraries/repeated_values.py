@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import containers, iteration, repetition
 from optlint.semantics.values import (
     ABSENT,
@@ -23,6 +21,7 @@ from optlint.semantics.values import (
     OneShot,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import libcst as cst
-
 from optlint.semantics.libraries import optimizers
 from optlint.semantics.schedule_events import SchedulerMade, SchedulerStepped
 from optlint.semantics.values import (
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import copies, events, expressions, forwards, gradients, idle, scaling, stopping
 from optlint.semantics.libraries import tensor_indices, tensor_moves, tensor_ops
 from optlint.semantics.values import (
@@ -24,6 +22,7 @@ from optlint.semantics.values import (
     Origin,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import expressions, stopping
 from optlint.semantics.values import (
     Arguments,
@@ -22,6 +20,7 @@ from optlint.semantics.values import (
     Unknown,
     Value,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

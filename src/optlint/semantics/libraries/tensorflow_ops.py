@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import expressions, stopping, tapes
 from optlint.semantics.libraries import keras_graph, keras_names, keras_weights
 from optlint.semantics.values import (
@@ -29,6 +27,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

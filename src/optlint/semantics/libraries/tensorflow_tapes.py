@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import expressions, families, iteration, tapes
 from optlint.semantics.libraries import empty_variables, keras_names, keras_weights, untracked
 from optlint.semantics.site import Site
@@ -37,6 +35,7 @@ from optlint.semantics.values import (
     Value,
     Variable,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import events, expressions, families, identity
 from optlint.semantics.libraries import python_calls, tensor_moves
 from optlint.semantics.values import (
@@ -32,6 +30,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import events, expressions, forwards, identity, iteration, modules
 from optlint.semantics.libraries import model_zoo, packed_sequences, torch_nn
 from optlint.semantics.values import (
@@ -25,6 +23,7 @@ from optlint.semantics.values import (
     join_values,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import events, gradients, idle, modes, scaling
 from optlint.semantics.libraries import argument_faults, clipping, closures
@@ -38,6 +36,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Frame

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.semantics import functions, gradients, stopping
 from optlint.semantics.frame import Exits, Loop
 from optlint.semantics.libraries import torch_optimizers
 from optlint.semantics.values import Arguments, Function, Optimizer, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics import families
 from optlint.semantics.frame import Frame
@@ -26,6 +24,7 @@ from optlint.semantics.values import (
     Variable,
 )
 from optlint.semantics.variable_events import LayerMadeInCall, UntrackedUsed
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

@@ -9,14 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics.events import GradientsDropped, Stepped
 from optlint.semantics.gradients import DIRTY, FILLED
 from optlint.semantics.questions.clearing import cleared_too_early, is_optimizer, told
 from optlint.semantics.site import Site
 from optlint.semantics.values import Optimizer
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

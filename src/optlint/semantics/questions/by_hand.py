@@ -9,14 +9,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.around.neighbours import takes
 from optlint.deferred import regex
 from optlint.semantics import handed
 from optlint.semantics.questions.plain_containers import Kept
 from optlint.semantics.repetition import is_reference
 from optlint.semantics.values import Container, Function, Instance, Leaf, UserClass
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics import attributes
 from optlint.semantics.events import ModelCalled, OptimizerExpected
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

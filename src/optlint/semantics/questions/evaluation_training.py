@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics.events import Stepped
 from optlint.semantics.frame import Round
@@ -21,6 +19,7 @@ from optlint.semantics.modes import ModeSet, Scope
 from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.site import Site
 from optlint.semantics.values import Const, Instance, Leaf, OneShot, Optimizer, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

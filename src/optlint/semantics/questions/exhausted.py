@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics import reading
 from optlint.semantics.events import GroupAdded, IteratorRead, OptimizerBuilt
@@ -30,6 +28,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

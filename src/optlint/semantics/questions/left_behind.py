@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics.site import Site
+from optlint.syntax import cst
 
 #: Methods that put something into what they are called on.
 _COLLECTS = frozenset(

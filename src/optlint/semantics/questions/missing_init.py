@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics import constructors, families
 from optlint.semantics import registration_events as events
@@ -18,6 +16,7 @@ from optlint.semantics.events import AttributeSet, OptimizerBuilt
 from optlint.semantics.questions.holdings import leaves_in
 from optlint.semantics.site import Site
 from optlint.semantics.values import ABSENT, Function, Instance, Leaf, UserClass
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

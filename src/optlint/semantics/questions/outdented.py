@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics import families
 from optlint.semantics.events import AttributeSet, Backward, GradientsDropped, Stepped
@@ -23,6 +21,7 @@ from optlint.semantics.questions import left_behind
 from optlint.semantics.questions.clearing import is_optimizer, told
 from optlint.semantics.site import Site
 from optlint.semantics.values import Container, Leaf, OneShot, Optimizer, Unknown, Value, reaching_leaves
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

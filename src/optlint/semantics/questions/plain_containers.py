@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-import libcst as cst
-
 from optlint.deferred import dataclass
 from optlint.semantics import containers, events, families, modules
 from optlint.semantics.site import Site
@@ -27,6 +25,7 @@ from optlint.semantics.values import (
     Value,
     options,
 )
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter

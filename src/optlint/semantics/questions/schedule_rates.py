@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import regex
 from optlint.semantics import calls
 from optlint.semantics.events import Backward, OptimizerBuilt, OptimizerStepped
@@ -29,6 +27,7 @@ from optlint.semantics.questions.schedules import (
 from optlint.semantics.questions.telling import assigned_name, short
 from optlint.semantics.schedule_events import SchedulerMade, SchedulerStepped
 from optlint.semantics.values import Arguments, Const, Container, Function, Value
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.frame import Round

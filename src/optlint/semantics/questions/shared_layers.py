@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from optlint.deferred import dataclass, regex
 from optlint.semantics import events, modules
 from optlint.semantics.questions.owners import all_modules
 from optlint.semantics.questions.plain_containers import kept
 from optlint.semantics.site import Site
 from optlint.semantics.values import Instance, Leaf, LibraryClass, UserClass
+from optlint.syntax import cst
 
 if TYPE_CHECKING:
     from optlint.semantics.program import Run

@@ -5,8 +5,6 @@ The questions use it; nothing is decided here.
 
 from __future__ import annotations
 
-import libcst as cst
-
 from optlint.semantics.site import Site
 from optlint.semantics.values import (
     Const,
@@ -24,6 +22,7 @@ from optlint.semantics.values import (
     UserClass,
     Value,
 )
+from optlint.syntax import cst
 
 #: Longer sources are not shown within a message.
 MAX_TEXT = 44
