@@ -197,6 +197,14 @@ def test_what_libcst_reads_becomes_the_same_nodes(source: str) -> None:
     assert module.slices[0].problem is None
 
 
+def test_what_libcst_knows_and_we_do_not_is_not_analysed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(nodes, "Await")
+    module = SourceModule("a.py", "x = 1\nawait x\n")
+    whole = Slice(module, 1, len(module.lines), ())
+    assert not whole.statements()
+    assert whole.problem is not None
+
+
 def test_an_f_string_of_several_lines_gives_the_same_nodes() -> None:
     # In a method libcst takes the indentation out of the text of its expressions, but not out of its other lines.
     assert list(differences("f'''\n  {a +\n   b} {c}\n{\nd}'''\n")) == []
@@ -232,7 +240,7 @@ def test_what_a_later_python_adds_is_left_to_libcst(source: str) -> None:
     (*_, part) = SourceModule("a.py", source).slices
     made = part.statements()
     assert part.problem is None
-    assert [type(node).__module__.partition(".")[0] for node in made] == ["libcst"]
+    assert [type(node.place).__module__.partition(".")[0] for node in made] == ["libcst"]
     assert part.code(made[0]) in source
     assert part.span(made[0]).line == part.first_line
 

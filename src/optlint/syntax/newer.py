@@ -22,8 +22,10 @@ def parsed(text: str) -> libcst.Module:
 
 
 def converted(node: libcst.CSTNode) -> Any:
-    """A node as it would have been built, but that its ``place`` is libcst's node."""
-    kind = getattr(nodes, type(node).__name__)
+    """A node as it would have been built, but that its ``place`` is libcst's node. Raises ``KeyError`` for one of a kind
+    that is not known.
+    """
+    kind = vars(nodes)[type(node).__name__]
     if kind.text:
         return nodes.shared(kind)
     made = kind()

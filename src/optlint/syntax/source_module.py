@@ -109,6 +109,10 @@ class Slice:
         try:
             self._tree = newer.parsed(text)
             self._built = [newer.converted(node) for node in self._tree.body]
+        except KeyError:
+            self.problem = ParseProblem(
+                self.first_line, "this is newer Python than optlint knows; not analysed"
+            )
         except newer.libcst.ParserSyntaxError as error:
             line = self.first_line + error.raw_line - 1
             self.problem = ParseProblem(line, "Python accepts this but libcst cannot parse it; not analysed")
