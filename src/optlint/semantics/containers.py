@@ -34,6 +34,7 @@ from optlint.semantics.values import (
     options,
 )
 from optlint.syntax import cst
+from optlint.syntax.nodes import name_of
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -202,7 +203,7 @@ def _fill_default(it: Interpreter, container: DictObj, key: Value) -> None:
         entries = container.entries
         if (name is None and option != NONE) or (name not in entries.values and not entries.open):
             factory: Value = container.slots["#default"]
-            made = calls.call(it, factory, Arguments(), cst.Name("default"))
+            made = calls.call(it, factory, Arguments(), name_of("default"))
             set_item(
                 it, container, option, made if not isinstance(key, Choice) else join_values([made, ABSENT])
             )

@@ -49,6 +49,7 @@ from optlint.semantics.values import (
     join_values,
 )
 from optlint.syntax import cst
+from optlint.syntax.nodes import name_of
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
@@ -487,7 +488,7 @@ def _field_default(it: Interpreter, default: Value) -> Value:
         if factory is not None:
             from optlint.semantics import calls
 
-            return calls.call(it, factory, Arguments(), cst.Name("factory"))
+            return calls.call(it, factory, Arguments(), name_of("factory"))
         return UNKNOWN
     return default
 

@@ -62,6 +62,13 @@ def shared(kind: type) -> Any:
     return kind()
 
 
+def name_of(value: str) -> Any:
+    """A name that stands nowhere in the program."""
+    made = Name()
+    made.value = value
+    return made
+
+
 class BaseStatement(CSTNode):
     """A compound statement, or a line of small ones."""
 

@@ -301,6 +301,8 @@ class Places:
             return found(self, node)
         if node.text:
             return str(node.text)  # An operator, which all of its kind share.
+        if not hasattr(node, "place"):
+            return str(getattr(node, "value", "pass"))  # A name or statement that stands nowhere.
         return (
             self._small(node) if isinstance(node, cst.BaseSmallStatement) else self._text(self.extent(node))
         )

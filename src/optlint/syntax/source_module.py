@@ -125,7 +125,9 @@ class Slice:
             return self._places.code(node)
         if self._tree is None:
             return ""
-        return node.text or self._tree.code_for_node(node.place)
+        if node.text or not hasattr(node, "place"):
+            return str(node.text or getattr(node, "value", "pass"))
+        return self._tree.code_for_node(node.place)
 
     def span(self, node: Any) -> Span:
         """Where a node of this slice stands in the file (positions are worked out on the first call)."""
@@ -139,7 +141,7 @@ class Slice:
 
             wrapper = MetadataWrapper(self._tree, unsafe_skip_copy=True)
             self._positions = dict(wrapper.resolve(PositionProvider))
-        where = None if node.text else self._positions.get(node.place)
+        where = self._positions.get(node.place) if hasattr(node, "place") else None
         if where is None:
             return Span(self.first_line, 1, self.first_line, 1)
         offset = self.first_line - 1
