@@ -70,7 +70,7 @@ def test_four_times_the_size(tmp_path: Path, make: Callable[[int], str], size: i
 
 
 #: Kinds of programs that once took the square of their size or worse, with a size whose square is seen.
-KINDS = {"match cases": 200, "ifs in a row": 200, "nested withs": 4}
+KINDS = {"match cases": 200, "ifs in a row": 200, "nested withs": 4, "many steps": 50}
 
 
 @pytest.mark.parametrize(("kind", "size"), KINDS.items(), ids=KINDS)

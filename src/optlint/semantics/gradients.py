@@ -208,10 +208,16 @@ def _lists_parameters(value: Value) -> bool:
 # -- what happens ----------------------------------------------------------------------------------------------------
 
 
+def _known(it: Interpreter) -> list[Optimizer]:
+    """All optimizers, which what happens to one is asked of: where they are hundreds, the run's work ends it."""
+    it.heap.work += len(it.book.known) // 4
+    return it.book.known
+
+
 def filled(it: Interpreter, leaves: frozenset[Leaf], hidden: bool, site: Site) -> None:
     """A backward pass reached ``leaves``; ``hidden``: from a number of which nothing is known."""
     held_somewhere = False
-    for optimizer in it.book.known:
+    for optimizer in _known(it):
         held, more = optimizer_leaves(optimizer)
         if held & leaves:
             held_somewhere = True
@@ -249,7 +255,7 @@ def cleared(it: Interpreter, subject: Subject, site: Site) -> None:
     for made in it.book.unseen.values():
         if made.made:
             doubt(it, made)
-    for other in it.book.known:
+    for other in _known(it):
         if other is subject:
             continue
         shared, unknown = optimizer_leaves(other)
@@ -281,7 +287,7 @@ def _clear(it: Interpreter, subject: Subject, site: Site) -> None:
 
 def cleared_leaves(it: Interpreter, leaves: frozenset[Leaf], others: bool, site: Site) -> None:
     """A module's gradients were cleared: those of every optimizer that holds nothing else. ``others``: it has more."""
-    for optimizer in it.book.known:
+    for optimizer in _known(it):
         held, more = optimizer_leaves(optimizer)
         if held and held <= leaves and not more:
             _clear(it, optimizer, site)

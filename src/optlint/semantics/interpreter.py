@@ -62,7 +62,8 @@ if TYPE_CHECKING:
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 40_000
-#: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
+#: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch, and
+#: against hundreds of optimizers, each of which may hold what another one clears.
 MAX_WORK = 40_000
 
 

@@ -5,7 +5,7 @@ For questions about what was changed after an optimizer was built. Must not know
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from optlint.semantics import events, modules
@@ -24,6 +24,17 @@ def holds(run: Run, optimizer: Optimizer, leaf: Leaf) -> bool:
             return True
         current = current.slots.get("#part_of")
     return False
+
+
+def wholes(leaves: Iterable[Leaf]) -> frozenset[Leaf]:
+    """Some leaves, and the library's models that they were parts of: what ``holds`` looks for."""
+    found: set[Leaf] = set()
+    for leaf in leaves:
+        current: object = leaf
+        while isinstance(current, Leaf) and current not in found:
+            found.add(current)
+            current = current.slots.get("#part_of")
+    return frozenset(found)
 
 
 def somebody_holds(run: Run, leaf: Leaf) -> bool:

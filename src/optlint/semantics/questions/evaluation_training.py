@@ -246,8 +246,8 @@ def _held_out(value: Value | None) -> str:
 def _mode(run: Run, position: int, event: Stepped, began: int) -> Site | None:
     """Where what the optimizer holds was put into evaluation mode, in this function and for certain."""
     last: dict[object, ModeSet] = {}
-    for earlier in run.events[:position]:
-        if isinstance(earlier, ModeSet) and earlier.began >= began:
+    for earlier in run.of(ModeSet):
+        if run.place_of(earlier) < position and earlier.began >= began:
             known = isinstance(earlier.receiver, Instance)
             last[id(earlier.receiver) if known else earlier.text] = earlier
     now = [mode for mode in last.values() if not _is_undone(mode)]

@@ -5,12 +5,20 @@ For the question about updates behind the loop (``outdented``); knows nothing of
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from optlint.deferred import dataclass
 from optlint.semantics.site import Site
 from optlint.syntax import cst
 
+if TYPE_CHECKING:
+    from optlint.syntax.source_module import Slice
+
+#: How many statements before a backward pass are read for the loop that it uses something of.
+MAX_STATEMENTS = 200
 #: Methods that put something into what they are called on.
 _COLLECTS = frozenset(
     {"append", "extend", "add", "add_", "update", "put", "push", "insert", "setdefault", "appendleft"}
@@ -29,13 +37,13 @@ class Overwritten:
 
 def overwritten(place: Site) -> Overwritten | None:
     """What a number that is used at ``place`` was last bound by, if that is a loop before it in the same function."""
-    block = _block_of(place.part.statements(), place.statement)
-    if block is None:
-        return None
+    blocks = _blocks_of(place.part)
     needed = _names(place.node)
-    for statement in reversed(block):
+    for statement in itertools.islice(blocks.before(place.statement), MAX_STATEMENTS):
+        if isinstance(statement, cst.Expr):
+            continue
         if isinstance(statement, cst.For):
-            bound = {name for name in needed if name in _bound(statement.body)}
+            bound = needed & blocks.bound(statement.body)
             if bound:
                 found = [name for name in sorted(bound) if _is_fresh(statement, name)]
                 return Overwritten(statement, found[0]) if len(found) == len(bound) else None
@@ -43,15 +51,14 @@ def overwritten(place: Site) -> Overwritten | None:
             needed = (needed - _targets(statement)) | _names(statement.value)
         elif isinstance(statement, cst.AugAssign) and _dotted(statement.target) in needed:
             needed = needed | _names(statement.value)
-        elif not isinstance(statement, cst.Expr) and needed & set(_bound(statement)):
+        elif needed & blocks.bound(statement):
             return None
     return None
 
 
 def follows(loop: Site, place: Site) -> bool:
     """Whether a statement comes after a loop in the same block."""
-    block = _block_of(loop.part.statements(), place.statement)
-    return block is not None and any(statement is loop.node for statement in block)
+    return any(statement is loop.node for statement in _blocks_of(loop.part).before(place.statement))
 
 
 def leaves(loop: cst.For) -> bool:
@@ -195,27 +202,50 @@ def _flat(body: cst.CSTNode) -> Iterator[Statement]:
             yield statement
 
 
-def _block_of(statements: Sequence[cst.CSTNode], wanted: cst.CSTNode) -> list[Statement] | None:
-    """The statements before ``wanted`` in its block; where that is a ``with`` or ``if``, those before it, too."""
-    passed: list[Statement] = []
-    for statement in statements:
-        if statement is wanted:
-            return passed
-        if isinstance(statement, cst.SimpleStatementLine):
-            if any(small is wanted for small in statement.body):
-                return passed
-            passed.extend(statement.body)
-            continue
-        for block in _blocks(statement):
-            found = _block_of(block.body, wanted)
-            if found is not None:
-                goes_on = isinstance(statement, (cst.With, cst.If))
-                return [*passed, *found] if goes_on else found
-        if isinstance(statement, cst.With):
-            passed.extend(_flat(statement.body))
-        else:
-            passed.append(statement)  # type: ignore[arg-type]
-    return None
+class _Blocks:
+    """The statements of a part of a file, and which stand before which."""
+
+    def __init__(self, statements: Sequence[cst.CSTNode]) -> None:
+        #: By a statement: those of its block, how many of them stand before it, and the one in whose block they are.
+        self._place: dict[cst.CSTNode, tuple[list[Statement], int, cst.CSTNode | None]] = {}
+        self._bound: dict[cst.CSTNode, frozenset[str]] = {}
+        self._enter(statements, None)
+
+    def before(self, statement: cst.CSTNode | None) -> Iterator[Statement]:
+        """The statements before one in its block, the nearest first; where that is a ``with`` or ``if``, those before
+        it, too."""
+        while statement is not None:
+            passed, count, statement = self._place.get(statement, ([], 0, None))
+            yield from (passed[place] for place in range(count - 1, -1, -1))
+
+    def bound(self, node: cst.CSTNode) -> frozenset[str]:
+        """The names and attributes that are bound somewhere in a statement."""
+        found = self._bound.get(node)
+        if found is None:
+            found = self._bound[node] = frozenset(_bound(node))
+        return found
+
+    def _enter(self, statements: Sequence[cst.CSTNode], outer: cst.CSTNode | None) -> None:
+        passed: list[Statement] = []
+        for statement in statements:
+            here = (passed, len(passed), outer)
+            self._place[statement] = here
+            if isinstance(statement, cst.SimpleStatementLine):
+                self._place.update(dict.fromkeys(statement.body, here))
+                passed.extend(statement.body)
+                continue
+            inside = statement if isinstance(statement, (cst.With, cst.If)) else None
+            for block in _blocks(statement):
+                self._enter(block.body, inside)
+            if isinstance(statement, cst.With):
+                passed.extend(_flat(statement.body))
+            else:
+                passed.append(statement)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=16)
+def _blocks_of(part: Slice) -> _Blocks:
+    return _Blocks(part.statements())
 
 
 def _blocks(statement: cst.CSTNode) -> Iterator[cst.BaseSuite]:

@@ -5,6 +5,7 @@ Everything here needs evidence; a doubt is an empty answer.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -119,10 +120,12 @@ def _late_backward(
 ) -> OutdentedUpdate | None:
     """A backward pass of a number that every round of the loop before it has computed anew."""
     filled = set(_filled_at(step))
-    earlier = ((run.place_of(event), event) for event in reversed(run.backwards) if event.site in filled)
-    place, backward = next((found for found in earlier if found[0] < position), (position, None))
+    before_step = bisect.bisect_left(run.backwards, position, key=run.place_of)
+    earlier = (run.backwards[number] for number in range(before_step - 1, -1, -1))
+    backward = next((event for event in earlier if event.site in filled), None)
     if backward is None:
         return None
+    place = run.place_of(backward)
     overwritten = left_behind.overwritten(backward.site)
     if overwritten is None or (
         isinstance(step.subject, Optimizer) and not backward.reached & run.held_by(step.subject)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from optlint.deferred import dataclass
 from optlint.semantics import events, families, modules
 from optlint.semantics.questions import causes
-from optlint.semantics.questions.belonging import holds, is_forgotten, models, somebody_holds, whole_of
+from optlint.semantics.questions.belonging import (
+    holds,
+    is_forgotten,
+    models,
+    somebody_holds,
+    whole_of,
+    wholes,
+)
 from optlint.semantics.questions.chronicle import Chronicle, chronicle
 from optlint.semantics.questions.group_edits import edited_groups
 from optlint.semantics.questions.participation import trains
@@ -199,8 +206,9 @@ def _wrapped(run: Run, history: Chronicle) -> Iterator[Found]:
             continue
         entries = run.parameters(model).parameters
         place = history.place(event)
+        parts = wholes(entry.leaf for entry in entries)
         for at, built in history.builds():
-            if not history.certainly_before(at, place):
+            if parts.isdisjoint(run.held_by(built.optimizer)) or not history.certainly_before(at, place):
                 continue
             young = [entry for entry in entries if entry.leaf.serial > built.optimizer.serial]
             new = frozenset(e.leaf for e in young if trains(run, e) and is_forgotten(run, e.leaf))
