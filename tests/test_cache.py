@@ -213,7 +213,8 @@ class TestWarm:
         tree.write({f"m{number}.py": "import torch.optim\n" for number in range(20)} | {"net.py": NET})
         program = (
             "import sys\nfrom optlint.cli import run\nstatus = run(['-v', '--output-format', 'concise', '.'])\n"
-            "heavy = ['libcst', 'multiprocessing', 'optlint.analysis', 'optlint.workers', 'optlint.semantics.values']\n"
+            "heavy = ['libcst', 'multiprocessing', 'optlint.analysis', 'optlint.workers', 'optlint.semantics.values',"
+            "'optlint.rules.empty_parameter_list']\n"
             "print([name for name in heavy if name in sys.modules], status)\n"
         )
         answers = [self._process(tree, program) for _ in range(2)]
@@ -232,6 +233,25 @@ class TestWarm:
             text=True,
             check=True,
         )
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_what_an_interrupted_run_has_checked_is_known_to_the_next(self, tree: Tree, jobs: int) -> None:
+        tree.write(TREE | {f"more{number}.py": EMPTY for number in range(30)})
+        done = 0
+
+        def interrupt(files: int, total: int) -> None:
+            nonlocal done
+            done += files
+            if done > 3:
+                raise KeyboardInterrupt
+
+        files = [str(path) for path in sorted(tree.top.rglob("*.py"))]
+        cache = ResultCache(str(tree.top))
+        settings = Configuration(cwd=str(tree.top)).for_folder
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(files, settings, jobs=jobs, progress=interrupt, cache=cache)
+        assert 3 < done < len(files)
+        assert len(tree.rechecked()) == len(files) - done
 
     def test_any_folder_and_number_of_processes(self, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
         tree.write(TREE | {f"extra{number}.py": EMPTY for number in range(6)})

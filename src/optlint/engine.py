@@ -6,6 +6,7 @@ shown.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +19,13 @@ from optlint.discovery import Excluder
 from optlint.finding import Edit, Finding, Fix, Note, Related, Span
 from optlint.fingerprints import fingerprints
 from optlint.rules import all_rules
-from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppression, housekeeping_finding
+from optlint.rules.housekeeping import (
+    HOUSEKEEPING,
+    InvalidSyntax,
+    RuleFailed,
+    UnusedSuppression,
+    housekeeping_finding,
+)
 from optlint.selection import matches
 from optlint.source import SourceStore
 from optlint.suppressions import Suppressions
@@ -27,9 +34,12 @@ if TYPE_CHECKING:
     from optlint.baseline import Entry
     from optlint.cache.results import ResultCache
     from optlint.settings import Settings
-    from optlint.workers import Progress
+    from optlint.workers import Progress, Take
 
 __all__ = ["Report", "may_matter", "run"]
+
+
+_HOUSEKEEPING = frozenset(rule.code for rule in HOUSEKEEPING)
 
 
 @dataclass(frozen=True)
@@ -87,14 +97,22 @@ def run(
     if store.overlay:
         cache = None
     known = _known(files, settings_of, cache)
-    tell = None if progress is None else lambda done, _: progress(done, len(files))
-    if tell is not None and known:
-        tell(len(known), 0)
-    fresh = _checked([file for file in files if file not in known], settings_of, store, jobs, tell, cache)
-    if cache is not None:
-        for outcome in fresh:
-            cache.keep(outcome, settings_of(os.path.dirname(outcome.path)))
-        cache.close()
+    if progress is not None and known:
+        progress(len(known), len(files))
+    fresh: list[Outcome] = []
+
+    def take(outcomes: Sequence[Outcome]) -> None:
+        fresh.extend(outcomes)
+        if progress is not None:
+            progress(len(outcomes), len(files))
+
+    try:
+        _check([file for file in files if file not in known], settings_of, store, jobs, take, cache)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what is told is why the run ended
+            _keep(fresh, settings_of, cache)
+        raise
+    _keep(fresh, settings_of, cache)
     outcomes = sorted((*known.values(), *fresh), key=lambda outcome: outcome.path)
     report = _Merger(outcomes, settings_of, store, folder or os.getcwd()).report()
     return replace(report, cached=len(known))
@@ -110,24 +128,34 @@ def _known(
     return {path: outcome for path, outcome in found if outcome is not None}
 
 
-def _checked(
+def _keep(
+    outcomes: Iterable[Outcome], settings_of: Callable[[str], Settings], cache: ResultCache | None
+) -> None:
+    """Keep outcomes for later runs, also those of a run that was interrupted."""
+    if cache is not None:
+        for outcome in outcomes:
+            cache.keep(outcome, settings_of(os.path.dirname(outcome.path)))
+        cache.close()
+
+
+def _check(
     files: Sequence[str],
     settings_of: Callable[[str], Settings],
     store: SourceStore,
     jobs: int,
-    progress: Progress | None,
+    take: Take,
     cache: ResultCache | None,
-) -> list[Outcome]:
-    """The outcomes of files that have to be checked."""
+) -> None:
+    """Have files checked; ``take`` is given their outcomes."""
     if not files:
-        return []
+        return
     from optlint.workers import check_all
 
     numbers: dict[Settings, int] = {}
     tasks = [(path, numbers.setdefault(settings_of(os.path.dirname(path)), len(numbers))) for path in files]
     surroundings = None if cache is None else cache.surroundings
     with garbage.by_need():
-        return check_all(tasks, tuple(numbers), store, jobs, progress, surroundings)
+        check_all(tasks, tuple(numbers), store, jobs, take, surroundings)
 
 
 class _Merger:
@@ -150,7 +178,7 @@ class _Merger:
         self._active_codes: dict[str, frozenset[str]] = {}
 
     def report(self) -> Report:
-        kept = [finding for finding in self._distinct() if self._stays(finding)]
+        kept = [finding for outcome, finding in self._distinct() if self._stays(finding, outcome)]
         kept += self._unused_suppressions()
         shown = [self._shown(finding) for finding in kept]
         notes = _sorted({self._shown_note(note) for outcome in self._outcomes for note in outcome.notes})
@@ -178,8 +206,10 @@ class _Merger:
         marks = fingerprints(findings, self._folder, self._store)
         return tuple(replace(f, fingerprint=mark) for f, mark in zip(findings, marks, strict=True))
 
-    def _distinct(self) -> Iterator[Finding]:
-        """Each finding once, although several scripts may have led to it; the first script's words stand."""
+    def _distinct(self) -> Iterator[tuple[Outcome, Finding]]:
+        """Each finding once, although several scripts may have led to it; the first script's words stand, and what came
+        of that script is given with it.
+        """
         seen: set[tuple[str, str, Span, str]] = set()
         for outcome in self._outcomes:
             for found in outcome.findings:
@@ -187,17 +217,27 @@ class _Merger:
                 identity = (finding.code, finding.path, finding.span, finding.message)
                 if identity not in seen:
                     seen.add(identity)
-                    yield finding
+                    yield outcome, finding
 
-    def _stays(self, finding: Finding) -> bool:
+    def _stays(self, finding: Finding, outcome: Outcome) -> bool:
         if finding.path not in self._by_path and self._excluder.excludes_anywhere(finding.path):
             return False
-        if finding.code not in self._active(finding.path):
+        if not self._counts(finding, outcome):
             return False
         if self._skipped(finding.path):
             return False
         found = self._suppressions(finding.path)
         return found is None or not found.suppress(finding)
+
+    def _counts(self, finding: Finding, outcome: Outcome) -> bool:
+        """Whether the finding's rule is selected for the file that it stands in, and not ignored there. The rules, which
+        take long to load, are left alone where no rule is chosen, neither there nor for the file that led to it.
+        """
+        settings = self._settings_of(os.path.dirname(finding.path))
+        leading = self._settings_of(os.path.dirname(outcome.path))
+        if finding.code in _HOUSEKEEPING or settings.choices() or leading.choices():
+            return finding.code in self._active(finding.path)
+        return not any(matches(selector, finding) for selector in settings.ignored_in(finding.path))
 
     def _active(self, path: str) -> frozenset[str]:
         """The codes that count in ``path``: selected, and not ignored for this file."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from optlint.settings import Settings
     from optlint.source import SourceStore
-    from optlint.workers import Progress, Task
+    from optlint.workers import Take, Task
 
 _COST_OF_A_FILE = 2_000
 
@@ -47,34 +47,29 @@ def _check_chunk(chunk: Sequence[Task]) -> list[Outcome]:
 
 
 class Pool:
-    """Processes that check files with the same settings and store."""
+    """Processes that check files with the same settings and store, and give what comes of each to ``take``."""
 
-    def __init__(
-        self, settings: Sequence[Settings], store: SourceStore, jobs: int, progress: Progress
-    ) -> None:
+    def __init__(self, settings: Sequence[Settings], store: SourceStore, jobs: int, take: Take) -> None:
         self._settings = settings
         self._store = store
         self._jobs = jobs
-        self._progress = progress
+        self._take = take
 
-    def check(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """The outcomes in the order of ``tasks``. Raises ``OSError`` and the like when no process can be
-        made.
-        """
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Check ``tasks``. Raises ``OSError`` and the like when no process can be made."""
         context = _context()
         if context.get_start_method() == "fork":
             self._load_before_forking(tasks)
         workers = min(self._jobs, len(tasks))
         shares = Shares([_cost(path) for path, _ in tasks], workers)
-        outcomes: dict[int, Outcome] = {}
         before = set(multiprocessing.active_children())
         executor = self._executor(context, workers)
         try:
             self._try_out(executor)
-            while lost := self._run(executor, shares, tasks, outcomes):
+            while lost := self._run(executor, shares, tasks):
                 executor.shutdown(wait=True, cancel_futures=True)
                 for start, end in lost:
-                    self._keep(start, self._alone(tasks[start:end], context), outcomes, len(tasks))
+                    self._take(self._alone(tasks[start:end], context))
                 executor = self._executor(context, workers)
         except BaseException:
             for process in set(multiprocessing.active_children()) - before:
@@ -82,15 +77,8 @@ class Pool:
             raise
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
-        return [outcomes[number] for number in range(len(tasks))]
 
-    def _run(
-        self,
-        executor: ProcessPoolExecutor,
-        shares: Shares,
-        tasks: Sequence[Task],
-        outcomes: dict[int, Outcome],
-    ) -> list[Chunk]:
+    def _run(self, executor: ProcessPoolExecutor, shares: Shares, tasks: Sequence[Task]) -> list[Chunk]:
         """Keep every worker at its share until all is done; the chunks that were open when a worker died, if one did.
 
         Each worker has one chunk at a time, so that the one that is free is the one whose share is asked.
@@ -113,15 +101,13 @@ class Pool:
             for future in wait(open_chunks, return_when=FIRST_COMPLETED).done:
                 worker, chunk = open_chunks.pop(future)
                 try:
-                    self._keep(chunk[0], future.result(), outcomes, len(tasks))
-                    free.append(worker)
+                    found = future.result()
                 except BrokenProcessPool:
                     lost.append(chunk)
+                else:
+                    self._take(found)
+                    free.append(worker)
         return lost
-
-    def _keep(self, start: int, found: Sequence[Outcome], outcomes: dict[int, Outcome], total: int) -> None:
-        outcomes.update(enumerate(found, start))
-        self._progress(len(found), total)
 
     def _executor(self, context: BaseContext, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(

@@ -117,6 +117,10 @@ class Settings:
         # Somebody named the folder above although it is excluded: the patterns for single names still hold.
         return matches_glob(above, globs, path, folder=folder)
 
+    def choices(self) -> list[Selection]:
+        """The layers that choose any rules."""
+        return [layer for layer in self.selections if layer.select is not None or layer.selectors()]
+
     def ignored_in(self, path: str) -> tuple[str, ...]:
         """The selectors that ``per-file-ignores`` switches off in the absolute ``path``."""
         ignored: list[str] = []

@@ -5,6 +5,7 @@ Only the engine calls this. Must not know what checking a file means, beyond ``C
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ Task = tuple[str, int]
 Progress = Callable[[int, int], None]
 """Told how many more files are done, and of how many in all."""
 
+Take = Callable[[Sequence[Outcome]], None]
+"""Given the outcomes of some more files, as they come: should the run end here, they are what it has."""
+
 MIN_FILES_FOR_WORKERS = 8
 """Starting processes costs more than a few files take."""
 
@@ -30,28 +34,26 @@ def check_all(
     settings: Sequence[Settings],
     store: SourceStore,
     jobs: int,
-    progress: Progress | None = None,
+    take: Take,
     surroundings: SurroundingsOf | None = None,
-) -> list[Outcome]:
-    """The outcomes of ``tasks``, in their order. ``progress`` is told of files as they are done.
+) -> None:
+    """Check ``tasks``; ``take`` is given their outcomes, each once and in no certain order.
 
     ``surroundings`` are those that this process has looked around in already, if it comes to check files itself.
     """
-    tell = progress or _tell_nobody
+    left = dict(tasks)
+
+    def taken(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            del left[outcome.path]
+        take(outcomes)
+
     if jobs > 1 and len(tasks) >= MIN_FILES_FOR_WORKERS:
         from optlint.pool import Pool  # multiprocessing takes longer to load than a small file to check
 
-        try:
-            return Pool(settings, store, jobs, tell).check(tasks)
-        except (OSError, ImportError, NotImplementedError):
-            pass  # No semaphores, no memory or no right to make processes: one process does the same.
+        # No semaphores, no memory or no right to make processes: one process does the same.
+        with contextlib.suppress(OSError, ImportError, NotImplementedError):
+            Pool(settings, store, jobs, taken).check(tasks)
     checker = Checker(settings, store, surroundings)
-    outcomes: list[Outcome] = []
-    for task in tasks:
-        outcomes.append(checker.check(*task))
-        tell(1, len(tasks))
-    return outcomes
-
-
-def _tell_nobody(files: int, total: int) -> None:
-    pass
+    for task in list(left.items()):
+        taken([checker.check(*task)])

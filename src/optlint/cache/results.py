@@ -133,5 +133,4 @@ class _Place:
         self.drawers = drawers
         self.surroundings = drawers.around.with_roots(settings.src)
         # Import roots are no part of it: what they lead to is in the answers.
-        layers = [layer for layer in settings.selections if layer.select is not None or layer.selectors()]
-        self.key = short_digest(repr((layers, settings.optimizers, settings.modules)))
+        self.key = short_digest(repr((settings.choices(), settings.optimizers, settings.modules)))

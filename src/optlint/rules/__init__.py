@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import lru_cache
 
 from optlint.rules.base import Rule
@@ -14,6 +12,9 @@ __all__ = ["Rule", "all_rules"]
 @lru_cache(maxsize=1)
 def all_rules() -> tuple[type[Rule], ...]:
     """Every rule, by code. Raises ``RuntimeError`` when two rules share a code or a name."""
+    import importlib
+    import pkgutil
+
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     rules = sorted(_concrete(Rule), key=lambda rule: rule.code)
