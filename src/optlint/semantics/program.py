@@ -5,6 +5,7 @@ Rules ask the questions below; what a parameter is, who holds it and whether gra
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.semantics import families, modules
 from optlint.semantics.events import (
     Backward,
@@ -32,6 +33,7 @@ from optlint.semantics.values import Cut, Instance, Leaf, Optimizer, UserClass
 
 if TYPE_CHECKING:
     from optlint.semantics.interpreter import Interpreter
+    from optlint.syntax.source_module import SourceModule
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
@@ -265,12 +267,26 @@ class Run:
 
     @cached_property
     def _root_is_used(self) -> bool:
-        uses = re.compile(rf"\b{re.escape(self.root)}\(|\bclass \w+\([^)]*\b{re.escape(self.root)}\b")
-        source = self.interpreter.sources[self.path]
-        others = (part for part in source.slices if part.definition != self.root)
-        return any(uses.search(source.lines_text(part.first_line, part.last_line)) for part in others)
+        uses = _uses(self.interpreter.sources[self.path])
+        return any(definition != self.root for definition in uses.get(self.root, ()))
 
     def used_by_other_files(self, model: Instance, attribute: str) -> bool:
         """Whether another file of the project mentions the attribute together with an optimizer."""
         stem = os.path.splitext(os.path.basename(self.path))[0]
         return self.interpreter.project.mentions(attribute, (stem, model.cls.name), self.path)
+
+
+_CALLED = regex(r"(\w+)\(")
+_BASES = regex(r"\bclass \w+\(([^)]*)")
+
+
+@functools.lru_cache(maxsize=2)
+def _uses(source: SourceModule) -> dict[str, set[str | None]]:
+    """By a name that a file calls or extends: the definitions in which it does (None: code in no definition)."""
+    found: dict[str, set[str | None]] = {}
+    for part in source.slices:
+        text = source.lines_text(part.first_line, part.last_line)
+        names = {*_CALLED.findall(text), *re.findall(r"\w+", " ".join(_BASES.findall(text)))}
+        for name in names:
+            found.setdefault(name, set()).add(part.definition)
+    return found
