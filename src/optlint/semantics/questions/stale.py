@@ -196,13 +196,10 @@ def _rest(run: Run, event: events.PartChanged, guilty: frozenset[Leaf]) -> list[
 
 def _wrapped(run: Run, history: Chronicle) -> Iterator[Found]:
     """Models made after the optimizer around what it holds, with new layers of their own."""
+    roots = {id(root) for root in run.root_models}
     for event in run.of(events.ModelMade):
         model = event.model
-        if (
-            event.conditional
-            or not any(model is root for root in run.root_models)
-            or model.slots.get("#escaped")
-        ):
+        if event.conditional or id(model) not in roots or model.slots.get("#escaped"):
             continue
         entries = run.parameters(model).parameters
         place = history.place(event)
