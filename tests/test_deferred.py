@@ -170,9 +170,15 @@ def test_regular_expressions_are_compiled_on_demand() -> None:
 def test_what_asking_for_the_version_or_a_run_without_findings_leaves_unloaded(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("import torch\nopt = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), 0.1)\n")
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import torch\nopt = torch.optim.SGD([], 0.1)\n")
     for arguments, unwanted in (
         (["--version"], "click libcst rich optlint.cli"),
-        ([str(script), "-q"], "rich multiprocessing concurrent.futures"),
+        (
+            [str(script), "-q", "--no-cache"],
+            "rich multiprocessing concurrent.futures libcst tempfile",
+        ),
+        ([str(wrong), "--no-cache", "--exit-zero"], "rich.console rich.text libcst"),
     ):
         program = (
             f"import sys; sys.argv[1:] = {arguments}\nfrom optlint.__main__ import main\n"

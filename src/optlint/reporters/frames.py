@@ -6,7 +6,7 @@ The ``full`` reporter draws them. Must not know colours, findings or files.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from optlint.deferred import dataclass
 from optlint.finding import Span
@@ -41,14 +41,16 @@ class _Laid:
     """A source line as it is shown: tabs expanded, control characters visible, columns mapped to cells."""
 
     def __init__(self, line: str) -> None:
-        from rich.cells import cell_len
+        width_of: Callable[[str], int] = len
+        if not line.isascii():
+            from rich.cells import cell_len as width_of
 
         shown: list[str] = []
         self.cells = [0]
         for character in line:
             piece = " " * (TAB - self.cells[-1] % TAB) if character == "\t" else visible(character)
             shown.append(piece)
-            self.cells.append(self.cells[-1] + (len(piece) if character == "\t" else cell_len(piece)))
+            self.cells.append(self.cells[-1] + (len(piece) if character == "\t" else width_of(piece)))
         self.pieces = shown
 
     def cell_of(self, column: int) -> int:

@@ -1,6 +1,7 @@
 """The report for people: each finding with the code around it, the places it rests on, and what to do.
 
-``reporters.write`` calls it. Must not know where the report goes beyond whether that is a terminal.
+``reporters.write`` calls it. Must not know where the report goes beyond whether that is a terminal. rich, which takes as
+long to load as a script to check, is loaded for terminals and colours only.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
 from optlint.finding import Finding, Related, Severity
 from optlint.reporters import Style, one_line, place_of, statistics, summary, visible
 from optlint.reporters.frames import FrameLine, Kind, frame
@@ -19,6 +17,8 @@ from optlint.rules.base import page_url
 from optlint.source import split_lines
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from optlint.engine import Report
     from optlint.fingerprints import Texts
 
@@ -31,20 +31,22 @@ PIPED_WIDTH = 120
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 _GUTTER = "blue"
 
+Piece = tuple[str, str]
+"""A part of a line, and how it is to look."""
+
 
 def print_report(report: Report, stream: IO[str], style: Style, texts: Texts) -> None:
     """Write ``report`` to ``stream``; ``texts`` gives the code around the findings."""
     printer = _Printer(report, stream, texts)
     if style.statistics:
         for line in statistics(report):
-            printer.line(Text(line))
+            printer.line((line, ""))
     else:
         for finding in report.findings:
             printer.finding(finding)
     if style.summary:
-        printer.line(
-            Text(summary(report), "bold" if report.findings else "bold green" if not report.errors else "")
-        )
+        look = "bold" if report.findings else "bold green" if not report.errors else ""
+        printer.line((summary(report), look))
 
 
 def colours_wanted(terminal: bool, environment: Mapping[str, str]) -> bool:
@@ -60,22 +62,20 @@ class _Printer:
     def __init__(self, report: Report, stream: IO[str], texts: Texts) -> None:
         terminal = stream.isatty()
         colours = colours_wanted(terminal, os.environ)
-        self._console = Console(
-            file=stream,
-            force_terminal=colours,
-            color_system="standard" if colours else None,
-            no_color=not colours,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
-        self._wrap = self._console.width if terminal else None
+        self._stream = stream
+        self._console = _console(stream, colours) if terminal or colours else None
+        self._wrap = self._console.width if terminal and self._console is not None else None
         self._width = self._wrap or PIPED_WIDTH
         self._folder = report.folder
         self._texts = texts
 
-    def line(self, text: Text) -> None:
-        self._console.print(text, soft_wrap=True)
+    def line(self, *pieces: Piece) -> None:
+        if self._console is None:
+            self._stream.write("".join(text for text, _ in pieces) + "\n")
+            return
+        from rich.text import Text
+
+        self._console.print(Text.assemble(*pieces), soft_wrap=True)
 
     def finding(self, finding: Finding) -> None:
         ends = [finding.span.end_line + CONTEXT, *(place.span.end_line for place in finding.related)]
@@ -87,15 +87,18 @@ class _Printer:
             self._related(place, gutter)
         if finding.help:
             self._prose(f"{' ' * gutter} = ", "help: ", finding.help, _GUTTER, "bold")
-        self.line(Text())
+        self.line()
 
     def _header(self, finding: Finding) -> None:
         # The code leads to the rule's page, in terminals that know links.
         code = f"{_COLOURS[finding.severity]} link {page_url(finding.name)}"
-        header = Text.assemble((f"{place_of(finding)}:", "bold"), " ", (finding.code, code))
-        header.append(f"[{finding.name}]")
-        for number, line in enumerate(self._wrapped(one_line(finding.message), len(header.plain) + 1, 4)):
-            self.line(Text.assemble(header, " ", line) if number == 0 else Text(f"    {line}"))
+        place, name = f"{place_of(finding)}:", f"[{finding.name}]"
+        taken = len(place) + 1 + len(finding.code) + len(name) + 1
+        for number, line in enumerate(self._wrapped(one_line(finding.message), taken, 4)):
+            if number == 0:
+                self.line((place, "bold"), (" ", ""), (finding.code, code), (f"{name} {line}", ""))
+            else:
+                self.line((f"    {line}", ""))
 
     def _related(self, place: Related, gutter: int) -> None:
         self._prose(f"{' ' * gutter}::: ", f"{place_of(place)}: ", place.message, _GUTTER, "")
@@ -109,9 +112,9 @@ class _Printer:
             taken = len(margin) + len(label) if first else hang
             for line in self._wrapped(visible(paragraph), taken, hang):
                 if first:
-                    self.line(Text.assemble((margin, margin_style), (label, label_style), line))
+                    self.line((margin, margin_style), (label, label_style), (line, ""))
                 else:
-                    self.line(Text(f"{' ' * hang}{line}".rstrip()))
+                    self.line((f"{' ' * hang}{line}".rstrip(), ""))
                 first = False
 
     def _wrapped(self, text: str, taken: int, hang: int) -> list[str]:
@@ -139,14 +142,28 @@ class _Printer:
         drawn = frame(split_lines(text), span, context=context, mark=mark, width=width)
         if not drawn:
             return
-        bar = Text(f"{' ' * gutter} |", _GUTTER)
+        bar = (f"{' ' * gutter} |", _GUTTER)
         self.line(bar)
         for line in drawn:
-            self.line(_drawn(line, gutter, colour))
+            self.line(*_drawn(line, gutter, colour))
         self.line(bar)
 
 
-def _drawn(line: FrameLine, gutter: int, colour: str) -> Text:
+def _console(stream: IO[str], colours: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        no_color=not colours,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def _drawn(line: FrameLine, gutter: int, colour: str) -> tuple[Piece, Piece]:
     number = "" if line.number is None else str(line.number)
     code = (f" {line.text}" if line.text else "", colour if line.kind is Kind.MARK else "")
-    return Text.assemble((f"{number:>{gutter}} |", _GUTTER), code)
+    return (f"{number:>{gutter}} |", _GUTTER), code
