@@ -151,11 +151,9 @@ class Places:
             found = {1: self._keyword, 2: self._name_item, 3: self._dotted}[len(place)]
             return found(node)
         line, column, end_line, end = self._range(place)
-        if isinstance(place, (ast.Attribute, ast.MatchAs, ast.MatchStar)):
+        if isinstance(place, (ast.Attribute, ast.MatchAs, ast.MatchStar, ast.alias)):
             return end_line, end - size, end_line, end
-        if isinstance(place, ast.alias) and place.asname == node.value and place.name != node.value:
-            return end_line, end - size, end_line, end
-        if isinstance(place, (ast.keyword, ast.arg, ast.alias)):
+        if isinstance(place, (ast.keyword, ast.arg)):
             return line, column, line, column + size
         return self._search(node.value, line, column)
 
