@@ -19,13 +19,7 @@ from optlint.discovery import Excluder
 from optlint.finding import Edit, Finding, Fix, Note, Related, Span
 from optlint.fingerprints import fingerprints
 from optlint.rules import all_rules
-from optlint.rules.housekeeping import (
-    HOUSEKEEPING,
-    InvalidSyntax,
-    RuleFailed,
-    UnusedSuppression,
-    housekeeping_finding,
-)
+from optlint.rules.housekeeping import InvalidSyntax, RuleFailed, UnusedSuppression, housekeeping_finding
 from optlint.selection import matches
 from optlint.source import SourceStore
 from optlint.suppressions import Suppressions
@@ -37,9 +31,6 @@ if TYPE_CHECKING:
     from optlint.workers import Progress, Take
 
 __all__ = ["Report", "may_matter", "run"]
-
-
-_HOUSEKEEPING = frozenset(rule.code for rule in HOUSEKEEPING)
 
 
 @dataclass(frozen=True)
@@ -235,7 +226,7 @@ class _Merger:
         """
         settings = self._settings_of(os.path.dirname(finding.path))
         leading = self._settings_of(os.path.dirname(outcome.path))
-        if finding.code in _HOUSEKEEPING or settings.choices() or leading.choices():
+        if settings.choices() or leading.choices():
             return finding.code in self._active(finding.path)
         return not any(matches(selector, finding) for selector in settings.ignored_in(finding.path))
 
