@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from optlint import __version__, cli
+from optlint import __version__, cli, running
+from optlint.options import Options
 from optlint.rules import all_rules
 from tests import snapshot
 from tests.test_reporters import SCHEMA
@@ -307,6 +308,27 @@ class TestProcess:
         assert "No such option" in wrong.stderr
         assert unknown.stderr.startswith("optlint: error: unknown rule 'X1'")
         assert missing.stdout + wrong.stdout + unknown.stdout == ""
+
+    def test_paths_alone_are_read_without_click_and_mean_the_same(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken: list[Options] = []
+        monkeypatch.setattr(running, "dispatch", lambda options: taken.append(options) or 0)
+        for arguments in (["train.py"], ["clean.py", "."], ["a b", "ü.py", ""]):
+            assert optlint(*arguments).exit_code == 0
+            assert running.plain(arguments) == taken[-1]
+        assert [running.plain(given) for given in ([], ["-"], ["a.py", "-q"], ["--", "a.py"])] == [None] * 4
+
+    def test_a_hook_and_a_run_with_options_say_the_same(self, project: Path) -> None:
+        broken = "optlint.toml"
+        (project / broken).write_text("nope = 1\n")
+        for _ in range(2):
+            runs = [process("train.py", "gone.py"), process("--output-format=full", "train.py", "gone.py")]
+            assert runs[0].args != runs[1].args
+            assert len({(run.returncode, run.stdout, run.stderr) for run in runs}) == 1
+            (project / broken).write_text("")
+        assert runs[0].stdout.count("OPT101") == 1
+        assert "gone.py: No such file" in runs[0].stderr
 
     def test_version_loads_nothing(self) -> None:
         code = (

@@ -179,13 +179,16 @@ def test_what_asking_for_the_version_or_a_run_without_findings_leaves_unloaded(t
             "rich multiprocessing concurrent.futures libcst tempfile",
         ),
         ([str(wrong), "--no-cache", "--exit-zero"], "rich.console rich.text libcst"),
+        ([str(script)], "click optlint.cli rich libcst"),
     ):
         program = (
             f"import sys; sys.argv[1:] = {arguments}\nfrom optlint.__main__ import main\n"
             "try: main()\nexcept SystemExit as status: assert not status.code, status\n"
             f"print([name for name in {unwanted.split()} if name in sys.modules], file=sys.stderr)"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         assert done.stderr.endswith("[]\n"), done.stderr
 
 

@@ -1,6 +1,7 @@
 """``python -m optlint`` and the console script.
 
-Answers ``--version`` by itself, so that asking for it loads nothing; everything else is ``optlint.cli``.
+Answers ``--version`` by itself, so that asking for it loads nothing; everything else is ``optlint.running``, by way of
+``optlint.cli`` where there are options.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ def main() -> None:
         sys.exit(0)
     if "--lsp" not in sys.argv:
         gc.disable()  # a run is short, and collects by need (``optlint.garbage``)
+    from optlint import running
+
+    options = running.plain(sys.argv[1:])
+    if options is not None:
+        sys.exit(running.run_plain(options))
     from optlint.cli import run
 
     sys.exit(run(sys.argv[1:]))

@@ -1,73 +1,36 @@
-"""Options in, exit status out: the command line, and nothing else.
+"""Options in, exit status out: the command line as click reads it, and nothing else.
 
-``optlint.__main__`` calls ``run``; tests may call ``command`` through click's runner. Nothing imports this module.
+``optlint.__main__`` calls ``run`` where there are options; tests may call ``command`` through click's runner. Nothing
+else imports this module.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from optlint import __version__
-from optlint.options import USAGE_FAULT, Options, RunError, complain
+from optlint import __version__, running
+from optlint.options import USAGE_FAULT, Options, complain
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from optlint.cache.results import ResultCache
-    from optlint.discovery import Discovered
-    from optlint.engine import Report
-    from optlint.settings import Configuration, Settings
-    from optlint.source import SourceStore
-
-HOW_TO_CALL = """\
-Usage: optlint [OPTIONS] PATH...
-
-Give the files or folders to check, or - for standard input:
-  optlint train.py
-  optlint .
-  cat train.py | optlint - --stdin-filename train.py
-
-`optlint --help` lists the options, `optlint --list-rules` the rules."""
-
-INTERRUPTED = 130
-
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line on ``arguments`` and return the exit status: 0, 1 or 2 (130 when interrupted)."""
-    _make_printable(sys.stdout, sys.stderr)
+    return running.guarded(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
-        status = command.main(list(arguments), prog_name="optlint", standalone_mode=False)
-        sys.stdout.flush()
-        return int(status or 0)
+        return int(command.main(list(arguments), prog_name="optlint", standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:
-        return _pipe_closed()
-
-
-def _make_printable(*streams: object) -> None:
-    """Let paths and source that the terminal's encoding cannot show be escaped rather than fail."""
-    for stream in streams:
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            with contextlib.suppress(ValueError, OSError):
-                reconfigure(errors="backslashreplace")
-
-
-def _pipe_closed() -> int:
-    """The reader (``head``) has seen enough. Keep the interpreter's last flush from complaining about it."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    except click.Abort:
+        return running.INTERRUPTED
 
 
 def _rules_for(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -196,7 +159,7 @@ def command(
         selection=Selection(_split(select) if select else None, _split(extend_select), _split(ignore)),
         config=config,
         isolated=isolated,
-        jobs=jobs or _cores(),
+        jobs=jobs or running.cores(),
         no_cache=no_cache,
         cache_dir=cache_dir,
         stdin_filename=stdin_filename,
@@ -213,14 +176,15 @@ def command(
         show_settings=show_settings,
         show_files=show_files,
     )
-    click.get_current_context().exit(_dispatch(options))
+    click.get_current_context().exit(running.dispatch(options))
 
 
 def _serve() -> int:
     try:
         from optlint.lsp.server import serve
     except ImportError as error:
-        raise RunError(f"--lsp needs more than is installed ({error}): pip install 'optlint[lsp]'") from error
+        complain(f"--lsp needs more than is installed ({error}): pip install 'optlint[lsp]'")
+        return USAGE_FAULT
     serve()
     return 0
 
@@ -228,149 +192,3 @@ def _serve() -> int:
 def _split(values: Sequence[str]) -> tuple[str, ...]:
     """Comma separated or repeated, the same."""
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
-
-
-def _dispatch(options: Options) -> int:
-    if options.list_rules or options.explain is not None:
-        return _show_documentation(options)
-    if not options.paths:
-        click.echo(HOW_TO_CALL, err=True)
-        return USAGE_FAULT
-    configuration = _configuration(options)
-    return _lint(options, configuration)
-
-
-def _show_documentation(options: Options) -> int:
-    from optlint.answers import rule_list
-    from optlint.rulepages import page
-    from optlint.rules import all_rules
-    from optlint.selection import UnknownSelectorError, rule_called
-
-    if options.explain is None:
-        click.echo(rule_list(all_rules()))
-        return 0
-    try:
-        click.echo(page(rule_called(options.explain, all_rules())), nl=False)
-    except UnknownSelectorError as error:
-        raise RunError(str(error)) from error
-    return 0
-
-
-def _configuration(options: Options) -> Configuration:
-    from optlint.rules import all_rules
-    from optlint.selection import UnknownSelectorError, check
-    from optlint.settings import Configuration, SettingsError
-
-    try:
-        if options.selection.selectors():
-            check(options.selection.selectors(), all_rules())
-        return Configuration(
-            config=options.config,
-            isolated=options.isolated,
-            command_line=options.selection,
-            named=options.paths,
-        )
-    except (UnknownSelectorError, SettingsError) as error:
-        raise RunError(str(error)) from error
-
-
-def _lint(options: Options, configuration: Configuration) -> int:
-    from optlint import delivery
-    from optlint.engine import run as check_files
-    from optlint.progress import ProgressBar
-    from optlint.settings import SettingsError
-
-    try:
-        here = configuration.for_folder(os.getcwd())
-        outputs = delivery.outputs(options, here)
-        known = delivery.known(options)
-        found, store = _find(options, configuration)
-        for problem in found.problems:
-            complain(f"{problem.path}: {problem.message}")
-        if options.show_settings or options.show_files:
-            return _show(options, configuration, found)
-        _narrate(options, configuration, found)
-
-        def lint(files: SourceStore) -> Report:
-            with ProgressBar(wanted=not options.quiet) as bar:
-                report = check_files(
-                    found.files,
-                    configuration.for_folder,
-                    store=files,
-                    jobs=options.jobs,
-                    progress=bar.advance,
-                    cache=_cache(options, here),
-                )
-            if options.verbose:
-                click.echo(f"optlint: {report.cached} of {report.files} known from earlier runs", err=True)
-                for reason in report.left_out:
-                    click.echo(f"optlint: {reason}", err=True)
-            return report
-
-        if options.add_ignore is not None:
-            status = delivery.ignore(options, outputs, lint, store)
-        elif options.fix or options.diff:
-            status = delivery.fix(options, outputs, lint, store)
-        elif options.write_baseline is not None:
-            status = delivery.write_baseline(options.write_baseline, lint(store), store)
-        else:
-            status = delivery.report(options, outputs, lint(store), store, known, found.files)
-    except SettingsError as error:
-        raise RunError(str(error)) from error
-    return USAGE_FAULT if found.problems else status
-
-
-def _cache(options: Options, here: Settings) -> ResultCache | None:
-    """The results of earlier runs, unless they are not wanted. ``here`` are the settings of the current folder."""
-    if options.no_cache or options.piped is not None:
-        return None
-    from optlint.cache.results import ResultCache
-
-    return ResultCache(here.root, options.cache_dir)
-
-
-def _find(options: Options, configuration: Configuration) -> tuple[Discovered, SourceStore]:
-    """The files to check; standard input is one of them when a path is ``-``."""
-    from optlint.discovery import discover
-    from optlint.source import SourceStore
-
-    found = discover([path for path in options.paths if path != "-"], configuration.for_folder)
-    overlay = {}
-    if (path := options.piped) is not None:
-        overlay[path] = sys.stdin.buffer.read()
-        found.files = sorted({*found.files, path})
-    return found, SourceStore(overlay)
-
-
-def _show(options: Options, configuration: Configuration, found: Discovered) -> int:
-    """Print what ``--show-files`` and ``--show-settings`` ask for."""
-    from optlint.answers import settings_text
-
-    if options.show_files:
-        for path in found.files:
-            click.echo(path)
-    else:
-        first = found.files[0] if found.files else os.path.abspath(options.paths[0])
-        folder = first if os.path.isdir(first) else os.path.dirname(first)
-        click.echo(settings_text(configuration.for_folder(folder), first))
-    return USAGE_FAULT if found.problems else 0
-
-
-def _narrate(options: Options, configuration: Configuration, found: Discovered) -> None:
-    """With ``--verbose``, say what is about to happen."""
-    from optlint.reporters import counted
-
-    if not options.verbose:
-        return
-    for path in dict.fromkeys(os.path.dirname(path) for path in found.files):
-        click.echo(
-            f"optlint: {path}: config {configuration.for_folder(path).config_path or 'none'}", err=True
-        )
-    click.echo(f"optlint: {counted(len(found.files), 'file')}, {options.jobs} at a time", err=True)

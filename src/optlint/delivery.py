@@ -1,6 +1,6 @@
 """What becomes of a run: reports into their files, baselines, repaired files, and the exit status.
 
-``cli`` calls this once it knows what to check. Must not know how files are found or checked.
+``running`` calls this once it knows what to check. Must not know how files are found or checked.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
-import click
-
 from optlint.deferred import dataclass
-from optlint.options import USAGE_FAULT, Options, RunError, complain
+from optlint.options import USAGE_FAULT, Options, RunError, complain, say
 from optlint.reporters import Style, counted, summary, write
 from optlint.source import SourceStore, UnreadableError, read_bytes
 
@@ -104,7 +102,7 @@ def write_baseline(file: str, found: Report, store: SourceStore) -> int:
         write_text(file, to_text(now_known))
     except WriteError as error:
         raise RunError(str(error)) from error
-    click.echo(f"Wrote {counted(len(now_known), 'finding')} to {file}.", err=True)
+    say(f"Wrote {counted(len(now_known), 'finding')} to {file}.", err=True)
     for fault in found.faults:
         complain(fault)
     return USAGE_FAULT if found.exit_status == USAGE_FAULT else 0
@@ -127,7 +125,7 @@ def fix(
         sys.stdout.buffer.write(now.load(options.piped))
     _deliver(fixed.report, options, wanted, now, sys.stdout if options.piped is None else sys.stderr)
     if fixed.count and not options.quiet:
-        click.echo(f"Fixed {counted(fixed.count, 'finding')}.", err=True)
+        say(f"Fixed {counted(fixed.count, 'finding')}.", err=True)
     return _status(fixed.report, options)
 
 
@@ -155,7 +153,7 @@ def ignore(
     left = lint(now)
     _deliver(left, options, wanted, now, sys.stdout)
     if ignored.count and not options.quiet:
-        click.echo(f"Suppressed {counted(ignored.count, 'finding')}.", err=True)
+        say(f"Suppressed {counted(ignored.count, 'finding')}.", err=True)
     return _status(left, options)
 
 
@@ -164,7 +162,7 @@ def _show_diff(files: Mapping[str, bytes], store: SourceStore) -> None:
 
     for path, new in sorted(files.items()):
         shown = os.path.relpath(path).replace(os.sep, "/")
-        click.echo(diff(shown, store.load(path), new), nl=False)
+        say(diff(shown, store.load(path), new), end="")
 
 
 def _write_files(files: Mapping[str, bytes], piped: str | None) -> None:
@@ -220,14 +218,14 @@ def _tell(found: Report, options: Options, formats: Collection[str]) -> None:
         complain(fault)
     if options.verbose:
         for detail in found.details:
-            click.echo(detail, err=True)
+            say(detail, err=True)
     if options.quiet or set(formats) <= _HOLD_NOTES:
         return
     for note in found.notes:
         cell = "" if note.cell is None else f"cell {note.cell}:"
-        click.echo(f"optlint: note: {note.path}:{cell}{note.line}: {note.message}", err=True)
+        say(f"optlint: note: {note.path}:{cell}{note.line}: {note.message}", err=True)
     for entry in found.stale:
         text = f"{entry.path}: {entry.code} is no longer found at `{entry.line}`"
-        click.echo(f"optlint: note: {options.baseline}: {text}", err=True)
+        say(f"optlint: note: {options.baseline}: {text}", err=True)
     if "full" not in formats:
-        click.echo(summary(found), err=True)
+        say(summary(found), err=True)

@@ -1,14 +1,13 @@
 """The command line as data, and the error that ends a run.
 
-``cli`` fills it in, ``delivery`` reads it. Nothing in here does anything.
+``cli`` fills it in, ``running`` and ``delivery`` read it. Nothing in here does more than print.
 """
 
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING
-
-import click
+import sys
+from typing import TYPE_CHECKING
 
 from optlint.deferred import dataclass
 
@@ -20,14 +19,8 @@ STDIN_NAME = "<stdin>"
 """What standard input is called when ``--stdin-filename`` does not say."""
 
 
-class RunError(click.ClickException):
+class RunError(Exception):
     """The run itself cannot go on; the text is for the user."""
-
-    exit_code = USAGE_FAULT
-
-    def show(self, file: IO[str] | None = None) -> None:
-        """Print the reason to standard error."""
-        complain(self.message)
 
 
 @dataclass(frozen=True)
@@ -35,29 +28,29 @@ class Options:
     """The command line, as it was given."""
 
     paths: tuple[str, ...]
-    output_formats: tuple[str, ...]
-    output_file: str | None
-    baseline: str | None
-    write_baseline: str | None
     selection: Selection
-    config: str | None
-    isolated: bool
     jobs: int
-    no_cache: bool
-    cache_dir: str | None
-    stdin_filename: str | None
-    statistics: bool
-    exit_zero: bool
-    fix: bool
-    unsafe_fixes: bool
-    diff: bool
-    add_ignore: str | None
-    quiet: bool
-    verbose: bool
-    explain: str | None
-    list_rules: bool
-    show_settings: bool
-    show_files: bool
+    output_formats: tuple[str, ...] = ()
+    output_file: str | None = None
+    baseline: str | None = None
+    write_baseline: str | None = None
+    config: str | None = None
+    isolated: bool = False
+    no_cache: bool = False
+    cache_dir: str | None = None
+    stdin_filename: str | None = None
+    statistics: bool = False
+    exit_zero: bool = False
+    fix: bool = False
+    unsafe_fixes: bool = False
+    diff: bool = False
+    add_ignore: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    explain: str | None = None
+    list_rules: bool = False
+    show_settings: bool = False
+    show_files: bool = False
 
     @property
     def piped(self) -> str | None:
@@ -67,4 +60,11 @@ class Options:
 
 def complain(message: str) -> None:
     """Print what went wrong to standard error."""
-    click.echo(f"optlint: error: {message}", err=True)
+    say(f"optlint: error: {message}", err=True)
+
+
+def say(text: str, *, err: bool = False, end: str = "\n") -> None:
+    """Print to standard output, or to standard error, at once."""
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{text}{end}")
+    stream.flush()
