@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks import adversarial_inputs
 from optlint import suppressions, validity
+from optlint.cli import command
 from tests.linting import lint
 
 HEAD = "import torch\nfrom torch import nn\n\n\n"
@@ -76,16 +78,22 @@ def _calls(folder: Path, files: adversarial_inputs.Files) -> int:
     """How many functions are called, those written in C among them: the same on each machine, unlike a time."""
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    return _counted(lambda: lint(folder))
+
+
+def _counted(action: Callable[[], object], wanted: Callable[[str], bool] = lambda _: True) -> int:
+    """How many functions an action calls, those whose name is ``wanted``; one written in Python has none here."""
     calls = 0
 
-    def count(_frame: object, event: str, _argument: object) -> None:
+    def count(_frame: object, event: str, called: object) -> None:
         nonlocal calls
-        calls += event in ("call", "c_call")
+        calls += event == "c_call" and wanted(getattr(called, "__qualname__", ""))
+        calls += event == "call" and wanted("")
 
     threading.setprofile(count)  # for the thread that the analysis runs in
     sys.setprofile(count)
     try:
-        lint(folder)
+        action()
     finally:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
@@ -103,3 +111,16 @@ def test_comments_are_found_in_linear_time_behind_a_string_that_is_not_closed() 
     text = "print '" + "\\'" * 50_000 + "\nx = 1  # noqa: OPT101\n"
     assert list(suppressions.find(text, valid=False).by_line) == [2]
     assert time.process_time() - started < 5  # it took minutes
+
+
+def test_a_report_for_people_cuts_a_file_into_lines_once(tmp_path: Path) -> None:
+    def splits(findings: int) -> int:
+        text = HEAD + "o = torch.optim.SGD([], lr=0.1)\n" * findings
+        (tmp_path / "train.py").write_text(text, encoding="utf-8")
+        arguments = ["--isolated", "--no-cache", "--jobs", "1", str(tmp_path)]
+        return _counted(
+            lambda: CliRunner().invoke(command, arguments), lambda called: called == "Pattern.split"
+        )
+
+    splits(1)
+    assert splits(40) == splits(10) > 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from bisect import bisect_right
@@ -84,7 +85,11 @@ class Notebook:
 
     def source_of(self, number: int) -> str | None:
         """The text of the code cell with this number, as it is in the notebook."""
-        return next(("\n".join(cell.source) for cell in self.cells if cell.number == number), None)
+        return self._sources.get(number)
+
+    @functools.cached_property
+    def _sources(self) -> dict[int, str]:
+        return {cell.number: "\n".join(cell.source) for cell in self.cells}
 
 
 def _column(cell: Cell, line: int, column: int) -> int:

@@ -7,6 +7,7 @@ Must not know what the text means: nothing here parses Python.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -104,6 +105,12 @@ def _bad_encoding(data: bytes, message: str) -> UndecodableError:
 def split_lines(text: str) -> list[str]:
     """The lines without their ends. Only LF, CRLF and CR end a line, as in Python; a form feed does not."""
     return _LINE_END.split(text)
+
+
+@functools.lru_cache(maxsize=8)
+def lines_of(text: str) -> tuple[str, ...]:
+    """The same, for who asks again and again: once for each finding of a file."""
+    return tuple(split_lines(text))
 
 
 def normalise_newlines(text: str) -> str:

@@ -6,7 +6,6 @@ shown.
 
 from __future__ import annotations
 
-import functools
 import io
 import re
 import tokenize
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from optlint.deferred import dataclass, regex
 from optlint.finding import Edit, Finding, Fix, Safety, Span
 from optlint.selection import matches, nearest_rule
-from optlint.source import normalise_newlines, split_lines
+from optlint.source import lines_of, normalise_newlines, split_lines
 
 if TYPE_CHECKING:
     from optlint.rules.base import Rule
@@ -124,7 +123,7 @@ def removal(suppression: Suppression, text: str, message: str) -> Fix | None:
     ``text`` is the program that it stands in; ``message`` is what is said of it.
     """
     span = suppression.span
-    lines = _lines(text)
+    lines = lines_of(text)
     line = lines[span.line - 1] if span.line <= len(lines) else ""
     codes = suppression.codes or ()
     idle = [code for code in codes if f"'{code}'" in message or f" {code} " in message]
@@ -140,12 +139,6 @@ def removal(suppression: Suppression, text: str, message: str) -> Fix | None:
     else:
         edit = Edit(Span(span.line, 1, span.line, len(line) + 1), "")
     return Fix(Safety.SAFE, "Remove the suppression", (edit,))
-
-
-@functools.lru_cache(maxsize=2)
-def _lines(text: str) -> tuple[str, ...]:
-    """The lines of a file, which are asked for by each of its suppressions."""
-    return tuple(split_lines(text))
 
 
 def _without_codes(line: str, span: Span, codes: Sequence[str]) -> Fix | None:

@@ -41,17 +41,23 @@ class _Laid:
     """A source line as it is shown: tabs expanded, control characters visible, columns mapped to cells."""
 
     def __init__(self, line: str) -> None:
+        self.pieces: Sequence[str] = line
+        self.cells: Sequence[int] = range(len(line) + 1)
+        if not (line.isascii() and line.isprintable()):
+            self._lay(line)
+
+    def _lay(self, line: str) -> None:
         width_of: Callable[[str], int] = len
         if not line.isascii():
             from rich.cells import cell_len as width_of
 
         shown: list[str] = []
-        self.cells = [0]
+        cells = [0]
         for character in line:
-            piece = " " * (TAB - self.cells[-1] % TAB) if character == "\t" else visible(character)
+            piece = " " * (TAB - cells[-1] % TAB) if character == "\t" else visible(character)
             shown.append(piece)
-            self.cells.append(self.cells[-1] + (len(piece) if character == "\t" else width_of(piece)))
-        self.pieces = shown
+            cells.append(cells[-1] + (len(piece) if character == "\t" else width_of(piece)))
+        self.pieces, self.cells = shown, cells
 
     def cell_of(self, column: int) -> int:
         """Where the character at ``column`` (from 1) starts; past the end, where the line ends."""

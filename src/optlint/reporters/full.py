@@ -14,7 +14,7 @@ from optlint.finding import Finding, Related, Severity
 from optlint.reporters import Style, one_line, place_of, statistics, summary, visible
 from optlint.reporters.frames import FrameLine, Kind, frame
 from optlint.rules.base import page_url
-from optlint.source import split_lines
+from optlint.source import lines_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,7 +139,7 @@ class _Printer:
         if text is None:
             return
         width = max(self._width - gutter - 3, 40)
-        drawn = frame(split_lines(text), span, context=context, mark=mark, width=width)
+        drawn = frame(lines_of(text), span, context=context, mark=mark, width=width)
         if not drawn:
             return
         bar = (f"{' ' * gutter} |", _GUTTER)

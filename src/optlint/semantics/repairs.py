@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from optlint.finding import Edit, Fix, Safety, Span
-from optlint.source import split_lines
+from optlint.source import lines_of
 from optlint.syntax import cst
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def moved_behind(site: Site, other: Site) -> Fix | None:
     here, there = site.part.span(site.statement), site.part.span(other.statement)
     if here.line != here.end_line:
         return None
-    lines = split_lines(site.part.module.text)
+    lines = lines_of(site.part.module.text)
     text, end = lines[here.line - 1], len(lines[there.end_line - 1]) + 1
     edits = (
         Edit(Span(here.line, 1, here.line + 1, 1), ""),
