@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from optlint import suppressions
 from optlint.around.questions import BYTES, Question, bytes_digest
-from optlint.deferred import dataclass
+from optlint.deferred import dataclass, regex
 from optlint.finding import Finding, Note, Span
 from optlint.rules import all_rules
 from optlint.rules.housekeeping import HOUSEKEEPING, InvalidSyntax, RuleFailed, housekeeping_finding
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SurroundingsOf = Callable[["Settings"], "Surroundings"]
 
-_RELEVANT = re.compile(
+_RELEVANT = regex(
     rb"optim\b|optimi[sz]ers?\b|Adam|SGD|\.parameters\(|\bParameter\(|\bVariable\("
     rb"|requires_grad|trainable|no_grad|inference_mode|GradientTape|detach\(|\.backward\("
     rb"|\bnn\.|\bModule\)|keras|[Tt]rainer\b|\btrain\(|\.fit\("
@@ -49,8 +49,8 @@ _RELEVANT = re.compile(
 The last three are for the script that only puts the project's other files together.
 """
 
-_FRAMEWORK = re.compile(rb"^\s*(?:import|from)\s+(?:torch|tensorflow)\b", re.MULTILINE)
-_SCRIPT = re.compile(rb"__main__|^(?:for|while|with) ", re.MULTILINE)
+_FRAMEWORK = regex(rb"^\s*(?:import|from)\s+(?:torch|tensorflow)\b", re.MULTILINE)
+_SCRIPT = regex(rb"__main__|^(?:for|while|with) ", re.MULTILINE)
 """A script that imports a framework may run what other files define (``agent.replay()``), whatever that is called."""
 
 _SKIP_FILE = b"skip-file"
