@@ -13,7 +13,11 @@ from collections.abc import Iterator
 #: Blocks of memory (about 100 bytes each) that come together before they are searched.
 _BLOCKS = 400_000
 
+#: A search of everything, trees that are kept included, is due when this many times as much is left as after the last.
+_GROWTH = 1.6
+
 _limit = 0
+_left = 0
 
 
 @contextlib.contextmanager
@@ -33,10 +37,14 @@ def by_need() -> Iterator[None]:
 
 
 def _collect() -> None:
-    global _limit
+    """Search what is new; and once in a while what was new before as well, such as trees that are kept no longer."""
+    global _limit, _left
     blocks = sys.getallocatedblocks()
     if not _limit:
-        _limit = blocks + _BLOCKS
+        _limit, _left = blocks + _BLOCKS, blocks
     elif blocks > _limit:
-        gc.collect()
+        gc.collect(0)
+        if sys.getallocatedblocks() > _GROWTH * _left:
+            gc.collect()
+            _left = sys.getallocatedblocks()
         _limit = sys.getallocatedblocks() + _BLOCKS

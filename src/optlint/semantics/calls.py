@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -429,6 +430,7 @@ def _escape_instance(it: Interpreter, value: Instance, depth: int) -> None:
                 escape(it, [option], depth + 1)
 
 
+@functools.lru_cache(maxsize=4096)
 def is_harmless(name: str) -> bool:
     """Whether a library function leaves its arguments as they are."""
     return name.startswith(_HARMLESS_PREFIXES) or name in ("builtins.print", "builtins.str", "builtins.repr")

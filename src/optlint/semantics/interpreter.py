@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -105,8 +106,8 @@ class Interpreter:
         self.catching = 0
         #: How many enclosing ``try`` statements take the error that a backward pass raises.
         self.handling = 0
-        #: The generation of Keras that the file is for.
-        self.keras = Generation()
+        #: Says which generation of Keras the file is for; asked when something of Keras is met.
+        self.keras_of: Callable[[], Generation] = Generation
         #: Which of the methods that nobody in the file calls is followed now; 0 for all that certainly runs.
         self.entry = 0
         #: The body of the ``with`` statement whose context is being evaluated.
@@ -138,6 +139,11 @@ class Interpreter:
         self.switches: dict[str, object] = {}
         #: The ``if`` statements whose outcome is not known and that are being followed, and which way.
         self.branches: list[tuple[cst.CSTNode, bool]] = []
+
+    @functools.cached_property
+    def keras(self) -> Generation:
+        """The generation of Keras that the file is for."""
+        return self.keras_of()
 
     # -- running -------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> 
     Says what was left out, and the bound that is why.
     """
     left_out: list[str] = []
-    it.keras = keras_generation.of_file(source.text, it.project.requirements(path))
+    it.keras_of = lambda: keras_generation.of_file(source.text, it.project.requirements(path))
     namespace = Namespace(path)
     it.namespaces[path] = namespace
     it.sources[path] = source

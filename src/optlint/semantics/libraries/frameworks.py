@@ -6,6 +6,7 @@ in the module of each framework.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from optlint.semantics import families
@@ -30,6 +31,7 @@ LIGHTNING_TRAINER, TRANSFORMERS_TRAINER = "lightning.Trainer", "transformers.Tra
 _DEEPSPEED = "torch.nn.DeepSpeedEngine"
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str | None:
     """The name under which this module knows a class of a framework; None for any other."""
     package, last = name.split(".", 1)[0], name.rsplit(".", 1)[-1]

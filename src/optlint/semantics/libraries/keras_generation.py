@@ -1,6 +1,7 @@
 """Which generation of Keras a file is for, 2 or 3: from its imports, the names it uses, and what its project requires.
 
-``roots`` asks once for each file; rules word what holds for one generation only. It must not follow the program.
+The interpreter asks once, when it meets Keras; rules word what holds for one generation only. It must not follow the
+program.
 """
 
 from __future__ import annotations

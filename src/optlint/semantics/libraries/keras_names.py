@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from optlint.semantics.libraries import keras_layers
@@ -24,9 +25,10 @@ _OF_TENSORFLOW = ("optimizers.", "losses.", "metrics.", "initializers.")
 _ROOT_CLASSES = {"Model", "Sequential", "Input", "Layer", "Functional"}
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str | None:
     """``keras.layers.Dense`` for ``tensorflow.keras.layers.Dense`` and the like; None when it is not of Keras."""
-    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+    prefix = next(filter(name.startswith, _PREFIXES), None)
     if prefix is None:
         alias = name.removeprefix("tensorflow.")
         return f"keras.{alias}" if alias != name and alias.startswith(_OF_TENSORFLOW) else None

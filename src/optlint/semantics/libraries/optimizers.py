@@ -6,6 +6,7 @@ read in those packages; what could not be confirmed is left out. Must not know s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -278,6 +279,7 @@ _SCHEDULER_CLASSES: Final = frozenset(
 _SCHEDULER_FUNCTIONS: Final = ("transformers.get_", "diffusers.get_")
 
 
+@functools.lru_cache(maxsize=4096)
 def optimizer_class(qualified_name: str, extra: frozenset[str] = frozenset()) -> OptimizerClass | None:
     """Return what is known of an optimizer class, None if it is none that we know.
 
@@ -293,6 +295,7 @@ def optimizer_class(qualified_name: str, extra: frozenset[str] = frozenset()) ->
     return found
 
 
+@functools.lru_cache(maxsize=4096)
 def is_scheduler(qualified_name: str) -> bool:
     """Say whether calling this gives a learning-rate scheduler over an optimizer."""
     package, _, name = qualified_name.rpartition(".")

@@ -6,6 +6,7 @@ Must not know syntax or abstract values: arguments are Python constants or ``UNK
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -107,6 +108,7 @@ def is_own_name(name: str) -> bool:
     return not name.startswith("_") and name not in MODULE_ATTRIBUTES
 
 
+@functools.lru_cache(maxsize=4096)
 def lookup(qualified_name: str) -> LibraryModule | None:
     """Return what is known of a class of ``torch.nn``, under its public name or the module that defines it.
 
@@ -114,7 +116,7 @@ def lookup(qualified_name: str) -> LibraryModule | None:
     ``EmbeddingBag.from_pretrained`` count as classes of their own. None for everything else, also for
     ``torch.nn.Module`` itself and for functions.
     """
-    prefix = next((prefix for prefix in _PREFIXES if qualified_name.startswith(prefix)), None)
+    prefix = next(filter(qualified_name.startswith, _PREFIXES), None)
     if prefix is None:
         return None
     path = qualified_name[len(prefix) :].split(".")
