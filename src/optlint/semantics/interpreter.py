@@ -98,6 +98,8 @@ class Interpreter:
         self.unknown_grad_mode = 0
         #: Enclosing loops whose rounds are not all run: a counter in them has any value.
         self.unknown_rounds = 0
+        #: Enclosing loops of which a later round than the first is followed: what repeats within was seen to repeat.
+        self.later_rounds = 0
         self.literals: dict[cst.BaseExpression, Value] = {}
         self._deciding: dict[cst.For, bool] = {}
         #: The class that a run began with: its subclasses elsewhere may override what it leaves empty.
@@ -456,12 +458,16 @@ class Interpreter:
         unknown = (items.many or iteration.is_repetition(value)) and not any(
             isinstance(element, Const) for element in rounds
         )
+        if unknown and self.later_rounds:
+            rounds = rounds[:1]
         self.unknown_rounds += unknown
+        later = self.later_rounds
         steadiness = self._steadiness(node) if repeated else None
         try:
             for count, element in enumerate(rounds, 1):
                 if not live:
                     break
+                self.later_rounds = later + (count > 1 and (unknown or repeated))
                 if steps is not None:
                     steps.stand((count,))
                 mark, serial = self.heap.mark(), next_serial()
@@ -470,6 +476,7 @@ class Interpreter:
                     break
         finally:
             self.unknown_rounds -= unknown
+            self.later_rounds = later
         if live and steps is not None:
             steps.finish()
         modes.loop_ran(self, node, value, total, recorded)
@@ -553,15 +560,19 @@ class Interpreter:
     def _while_rounds(self, node: cst.While, loop: Loop, counted: bool) -> bool:
         live = True
         recorded = len(self.events)
-        for _ in range(iteration.MAX_RANGE if counted else iteration.UNKNOWN_ROUNDS):
+        unknown = 1 if self.later_rounds else iteration.UNKNOWN_ROUNDS
+        for count in range(iteration.MAX_RANGE if counted else unknown):
             if not live:
                 return False
             recorded = len(self.events)
             loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
             self.frame.loops.append(loop)
+            later = count > 0 and not counted
+            self.later_rounds += later
             try:
                 live = self.suite(node.body)
             finally:
+                self.later_rounds -= later
                 self.frame.loops.pop()
             again = loop.continues.used
             loop.continues.close(live)

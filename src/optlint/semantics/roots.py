@@ -119,7 +119,7 @@ def _run(
     it.max_steps = max_steps
     it.heap.work = 0
     it.catching = it.handling = 0
-    it.unknown_rounds = 0
+    it.unknown_rounds = it.later_rounds = 0
     it.root_class = None
     it.no_grad.clear()
     it.unknown_grad_mode = 0
