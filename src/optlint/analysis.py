@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from optlint import garbage
 from optlint.finding import Confidence, FileReport, Finding, Note, Severity, Span
-from optlint.semantics.interpreter import BudgetExceeded, Interpreter
+from optlint.semantics.interpreter import Interpreter
+from optlint.semantics.pace import BudgetExceeded
 from optlint.semantics.program import Run
 from optlint.semantics.project import Project
 from optlint.semantics.roots import follow

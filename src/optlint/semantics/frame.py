@@ -51,6 +51,15 @@ class Exits:
         """Whether any path left."""
         return bool(self._ways)
 
+    @property
+    def count(self) -> int:
+        """How many paths left."""
+        return len(self._ways)
+
+    def forget(self, count: int) -> None:
+        """Keep the first ``count`` paths: the others were not taken."""
+        del self._ways[count:]
+
     def close(self, live: bool, value: Value = NONE) -> Value:
         """Join all paths: those that left and, if ``live``, the one that reached the end with ``value``."""
         if not self._ways:

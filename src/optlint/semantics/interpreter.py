@@ -29,6 +29,7 @@ from optlint.semantics import (
     missed_flags,
     modes,
     modules,
+    pace,
     stopping,
     tapes,
     truth,
@@ -61,16 +62,6 @@ if TYPE_CHECKING:
     from optlint.semantics.project import Project
     from optlint.syntax.source_module import SourceModule
 
-#: Statements and calls followed in one run; protects against programs that unfold without end.
-MAX_STEPS = 40_000
-#: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch, and
-#: against hundreds of optimizers, each of which may hold what another one clears.
-MAX_WORK = 40_000
-
-
-class BudgetExceeded(Exception):
-    """The run was longer or deeper than it may be (``MAX_STEPS``, ``MAX_WORK``, ``functions.MAX_CALL_DEPTH``)."""
-
 
 class Interpreter:
     """State of the analysis of one file: heap, modules loaded so far, and the run that is being recorded."""
@@ -90,7 +81,8 @@ class Interpreter:
         self.entered: set[cst.CSTNode] = set()
         self.conditional = 0
         self.steps = 0
-        self.max_steps = MAX_STEPS
+        self.max_steps = pace.MAX_STEPS
+        self.pace = pace.Pace()
         #: Steps of all modules that were imported.
         self.loading_steps = 0
         #: What has turned gradients off, the last one counts.
@@ -157,12 +149,14 @@ class Interpreter:
     def step(self) -> None:
         """Count one step; raises ``BudgetExceeded`` when the run has had its share."""
         self.steps += 1
-        if self.steps > self.max_steps or self.heap.work > MAX_WORK:
-            raise BudgetExceeded
+        if self.steps > self.max_steps or self.heap.work > pace.MAX_WORK:
+            raise pace.BudgetExceeded
+        if self.steps > self.pace.until:
+            raise pace.Repetitive
 
     def give_up(self) -> NoReturn:
         """End the run: what would follow rests on something that is not followed."""
-        raise BudgetExceeded
+        raise pace.BudgetExceeded
 
     def site(self, node: cst.CSTNode) -> Site:
         """The place of a node of the code being executed."""
@@ -292,6 +286,7 @@ class Interpreter:
                     return False
                 continue
             self.step()
+            self.pace.reach(statement, self.steps)
             self.frame.statement = statement
             handler = _STATEMENTS.get(type(statement))
             if handler is not None and not handler(self, statement):
@@ -467,11 +462,19 @@ class Interpreter:
             for count, element in enumerate(rounds, 1):
                 if not live:
                     break
-                self.later_rounds = later + (count > 1 and (unknown or repeated))
+                again = count > 1 and (unknown or repeated)
+                self.later_rounds = later + again
+                standing = pace.Standing(self, loop) if again else None
                 if steps is not None:
                     steps.stand((count,))
                 mark, serial = self.heap.mark(), next_serial()
-                live = self._doubtful_round(node, loop, element, total)
+                try:
+                    live = self._doubtful_round(node, loop, element, total)
+                except pace.Repetitive:
+                    if standing is None:
+                        raise
+                    standing.go_back()
+                    break
                 if live and steadiness is not None and steadiness.reached(mark, serial, count):
                     break
         finally:
@@ -568,9 +571,15 @@ class Interpreter:
             loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
             self.frame.loops.append(loop)
             later = count > 0 and not counted
+            standing = pace.Standing(self, loop) if later else None
             self.later_rounds += later
             try:
                 live = self.suite(node.body)
+            except pace.Repetitive:
+                if standing is None:
+                    raise
+                standing.go_back()
+                break
             finally:
                 self.later_rounds -= later
                 self.frame.loops.pop()

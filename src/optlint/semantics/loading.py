@@ -41,7 +41,7 @@ class Lazy(Obj):
 
 def load(it: Interpreter, path: str) -> Namespace | None:
     """The globals of a project file, its body executed on first use; None when it cannot be parsed."""
-    from optlint.semantics.interpreter import BudgetExceeded
+    from optlint.semantics.pace import BudgetExceeded
 
     source = it.project.load(path)
     if source is None or path in it.namespaces:
@@ -51,6 +51,7 @@ def load(it: Interpreter, path: str) -> Namespace | None:
     mark = it.heap.mark()
     asking, limit = it.steps, it.max_steps
     it.steps, it.max_steps = 0, min(MAX_MODULE_STEPS, MAX_LOADING_STEPS - it.loading_steps)
+    it.pace.allow(it.steps)
     try:
         with _apart(it):
             run_body(it, namespace, source, "")
@@ -62,6 +63,7 @@ def load(it: Interpreter, path: str) -> Namespace | None:
     finally:
         it.loading_steps += it.steps
         it.steps, it.max_steps = asking, limit
+        it.pace.allow(it.steps)
     it.heap.commit(mark)
     return namespace
 
@@ -135,14 +137,14 @@ def keep_definitions(it: Interpreter, namespace: Namespace, source: SourceModule
 
 def within(it: Interpreter, steps: int, action: Callable[[], Value]) -> Value | None:
     """What ``action`` gives; None, and nothing has happened, when it takes more than ``steps``."""
-    from optlint.semantics.interpreter import MAX_WORK, BudgetExceeded
+    from optlint.semantics.pace import MAX_WORK, BudgetExceeded, Repetitive
 
     mark, recorded, limit = it.heap.mark(), len(it.events), it.max_steps
     it.max_steps = min(limit, it.steps + steps)
     try:
         return action()
-    except BudgetExceeded:
-        if it.steps > limit or it.heap.work > MAX_WORK:
+    except BudgetExceeded as stopped:
+        if it.steps > limit or it.heap.work > MAX_WORK or isinstance(stopped, Repetitive):
             raise
         it.heap.rollback(mark)
         del it.events[recorded:]

@@ -13,8 +13,9 @@ from optlint.deferred import regex
 from optlint.semantics import attributes, calls, expressions, families, functions, gradients, loading, tapes
 from optlint.semantics.events import MethodBegan, Returned
 from optlint.semantics.frame import Context, Frame
-from optlint.semantics.interpreter import MAX_STEPS, BudgetExceeded, Interpreter
+from optlint.semantics.interpreter import Interpreter
 from optlint.semantics.libraries import keras_generation, lightning
+from optlint.semantics.pace import MAX_STEPS, BudgetExceeded, Pace
 from optlint.semantics.program import Run
 from optlint.semantics.values import (
     Arguments,
@@ -117,6 +118,7 @@ def _run(
     it.events = []
     it.steps = 0
     it.max_steps = max_steps
+    it.pace = Pace()
     it.heap.work = 0
     it.catching = it.handling = 0
     it.unknown_rounds = it.later_rounds = 0
@@ -145,7 +147,8 @@ def _run(
     run.events = it.events
     run.steps = it.steps
     it.heap.work = 0
-    it.steps, it.max_steps = 0, MAX_SIDE_STEPS  # the rules' own questions are not charged to the run
+    it.steps = 0
+    it.pace.until = it.max_steps = MAX_SIDE_STEPS  # the rules' own questions are not charged to the run
     check(run)
     run.steps += it.steps
     if not keep:

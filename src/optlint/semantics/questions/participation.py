@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from optlint.semantics import attributes, calls, expressions
 from optlint.semantics.events import Event
-from optlint.semantics.interpreter import BudgetExceeded
 from optlint.semantics.modules import NamedParameter
+from optlint.semantics.pace import BudgetExceeded
 from optlint.semantics.values import Arguments, Instance, Leaf, LibraryClass, Value
 
 if TYPE_CHECKING:

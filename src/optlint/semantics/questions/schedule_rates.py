@@ -14,8 +14,8 @@ from optlint.deferred import regex
 from optlint.semantics import calls
 from optlint.semantics.events import Backward, OptimizerBuilt, OptimizerStepped
 from optlint.semantics.frame import Frame
-from optlint.semantics.interpreter import BudgetExceeded
 from optlint.semantics.libraries.schedulers import SIGNATURES, untouched_groups
+from optlint.semantics.pace import BudgetExceeded
 from optlint.semantics.questions.schedules import (
     Misused,
     optimizer_name,
