@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from optlint import engine
 from optlint.cli import command
-from optlint.semantics import functions, interpreter, iteration, loading, modules, roots, values
+from optlint.semantics import functions, iteration, loading, modules, pace, roots, values
 from optlint.semantics.project import MAX_CACHED_MODULES
 from optlint.settings import Configuration
 from tests.linting import Reported, lint
@@ -377,10 +377,12 @@ Trainer(model, model.PART.parameters()).fit([torch.randn(2, 4)] * 3)
     assert (wrong.code, wrong.path) == ("OPT102", "training/trainer.py")
 
 
-STEPS = ("interpreter.MAX_STEPS", "roots.MAX_STEPS", "roots.MAX_SIDE_STEPS")
+STEPS = ("pace.MAX_STEPS", "roots.MAX_STEPS", "roots.MAX_SIDE_STEPS")
 SMALL: list[dict[str, int]] = [
     *(dict.fromkeys(STEPS, steps) for steps in (60, 150, 400, 1_000)),
-    {"interpreter.MAX_WORK": 30},
+    {"pace.MAX_WORK": 30},
+    *({"pace.MAX_REPEATING_STEPS": steps, "pace.MAX_LATER_STEPS": steps} for steps in (20, 60, 200)),
+    *({"pace.MAX_LATER_STEPS": steps} for steps in (5, 25, 75, 200)),
     {"functions.MAX_CALL_DEPTH": 2},
     {"functions.MAX_CALL_DEPTH": 3},
     {"functions.MAX_RECURSION": 1, "functions.MAX_OPEN_RECURSION": 1, "functions.MAX_BLIND_RECURSION": 1},
@@ -397,7 +399,7 @@ SMALL: list[dict[str, int]] = [
 
 MODULES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (functions, interpreter, iteration, loading, modules, roots, values)
+    for module in (functions, iteration, loading, modules, pace, roots, values)
 }
 
 

@@ -170,7 +170,7 @@ def _parts(it: Interpreter, value: Value) -> Sequence[Value]:
     return ()
 
 
-#: So many leaf tensors behind a number weigh as much as one part of a container (``interpreter.MAX_WORK``).
+#: So many leaf tensors behind a number weigh as much as one part of a container (``pace.MAX_WORK``).
 LEAVES_OF_A_PART = 16
 
 

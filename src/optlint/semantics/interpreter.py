@@ -463,8 +463,8 @@ class Interpreter:
                 if not live:
                     break
                 again = count > 1 and (unknown or repeated)
+                standing = pace.Standing(self, loop) if count > 1 and unknown else None
                 self.later_rounds = later + again
-                standing = pace.Standing(self, loop) if again else None
                 if steps is not None:
                     steps.stand((count,))
                 mark, serial = self.heap.mark(), next_serial()
@@ -475,6 +475,8 @@ class Interpreter:
                         raise
                     standing.go_back()
                     break
+                if standing is not None:
+                    standing.leave()
                 if live and steadiness is not None and steadiness.reached(mark, serial, count):
                     break
         finally:
@@ -580,6 +582,9 @@ class Interpreter:
                     raise
                 standing.go_back()
                 break
+            else:
+                if standing is not None:
+                    standing.leave()
             finally:
                 self.later_rounds -= later
                 self.frame.loops.pop()

@@ -73,7 +73,7 @@ def _apart(it: Interpreter) -> Iterator[None]:
     """What a module or definition does is done outside the branches, loops and contexts in which it is first used."""
     saved = {name: getattr(it, name) for name in _CONTEXT}
     it.conditional, it.no_grad, it.unknown_grad_mode = 0, [], 0
-    it.unknown_rounds, it.catching, it.handling = 0, 0, 0
+    it.unknown_rounds = it.later_rounds = it.catching = it.handling = 0
     it.branches, it.for_type_checkers = [], False
     try:
         yield
@@ -87,6 +87,7 @@ _CONTEXT = (
     "no_grad",
     "unknown_grad_mode",
     "unknown_rounds",
+    "later_rounds",
     "catching",
     "handling",
     "branches",

@@ -19,18 +19,26 @@ if TYPE_CHECKING:
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 40_000
-#: Those in a row among which is no statement that the run has not reached before: more of the same.
-MAX_REPEATING_STEPS = int(__import__("os").environ.get("K", 4_000))
-#: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch.
+#: Those in a row that run no statement for the first time: what goes on like that is more of the same. (What the 95
+#: repositories of docs/accuracy.md are found to do wrong takes up to 3,800.)
+MAX_REPEATING_STEPS = 4_000
+#: The same in a later round of a loop that may have any number: the loop then ends with the round before.
+MAX_LATER_STEPS = 1_500
+#: Parts of containers and objects joined or searched in one run; protects against lists that grow in every branch, and
+#: against hundreds of optimizers, each of which may hold what another one clears.
 MAX_WORK = 40_000
 
 
 class BudgetExceeded(Exception):
     """The run was longer or deeper than it may be (``MAX_STEPS``, ``MAX_WORK``, ``functions.MAX_CALL_DEPTH``)."""
 
+    bound = "MAX_STEPS"
+
 
 class Repetitive(BudgetExceeded):
     """The run has come to nothing new for ``MAX_REPEATING_STEPS``."""
+
+    bound = "MAX_REPEATING_STEPS"
 
 
 class Pace:
@@ -57,6 +65,8 @@ class Standing:
     def __init__(self, it: Interpreter, loop: Loop) -> None:
         """``loop``: the one of which another round begins."""
         self._it = it
+        self._until = it.pace.until
+        self._hurried = it.pace.until = min(self._until, it.steps + MAX_LATER_STEPS)
         self._mark = it.heap.mark()
         self._events = len(it.events)
         self._frames = it.frames, len(it.frames)
@@ -65,6 +75,11 @@ class Standing:
         self._mode: Callable[[], None] = stopping.keep_mode(it)
         exits = [loop.breaks, *([it.frame.exits] if it.frame.exits is not None else [])]
         self._exits = [(way_out, way_out.count) for way_out in exits]
+
+    def leave(self) -> None:
+        """The round is over."""
+        if self._it.pace.until == self._hurried:
+            self._it.pace.until = self._until
 
     def go_back(self) -> None:
         """Nothing that was done since counts, but that it was reached."""
@@ -79,7 +94,7 @@ class Standing:
         self._mode()
         for way_out, count in self._exits:
             way_out.forget(count)
-        it.pace.allow(it.steps)
+        it.pace.until = max(self._until, it.steps + MAX_LATER_STEPS)
 
 
 _CONTEXT = (

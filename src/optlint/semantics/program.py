@@ -41,16 +41,24 @@ T = TypeVar("T")
 
 @dataclass
 class Run:
-    """The facts that rules read. ``root`` names where following began; ``path`` is the file under analysis."""
+    """The facts that rules read. ``root`` names where following began; ``path`` is the file under analysis.
+
+    ``bound``: which limit ended it; nothing when it came to its end.
+    """
 
     path: str
     root: str
     interpreter: Interpreter
     events: list[Event] = field(default_factory=list)
-    complete: bool = True
+    bound: str = ""
     steps: int = 0
     _held_by: dict[int, set[Leaf]] = field(default_factory=dict)
     _answers: dict[Any, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it came to its end."""
+        return not self.bound
 
     def of(self, kind: type[E]) -> Iterator[E]:
         """The events of one kind, in order."""

@@ -76,7 +76,7 @@ def follow(it: Interpreter, source: SourceModule, path: str, check: Checker) -> 
         keep=True,
     )
     if not body.complete:
-        left_out.append("what it does when it runs is followed in part only (MAX_STEPS)")
+        left_out.append(f"what it does when it runs is followed in part only ({body.bound})")
         loading.keep_definitions(it, namespace, source, mark)
     spent = body.steps
     roots = [part for part in source.slices if _is_root(part)]
@@ -138,10 +138,10 @@ def _run(
     run = Run(path, root, it)
     try:
         action()
-    except BudgetExceeded:
-        run.complete = False
+    except BudgetExceeded as stopped:
+        run.bound = stopped.bound
     except RecursionError:
-        run.complete = False
+        run.bound = "the depth of Python's stack"
     finally:
         del it.frames[frames:]
     run.events = it.events
