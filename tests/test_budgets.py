@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from optlint import engine
 from optlint.cli import command
 from optlint.semantics import functions, iteration, loading, modules, pace, roots, values
+from optlint.semantics.interpreter import Interpreter
 from optlint.semantics.project import MAX_CACHED_MODULES
 from optlint.settings import Configuration
 from tests.linting import Reported, lint
@@ -377,6 +378,51 @@ Trainer(model, model.PART.parameters()).fit([torch.randn(2, 4)] * 3)
     assert (wrong.code, wrong.path) == ("OPT102", "training/trainer.py")
 
 
+LATER = (
+    HEAD
+    + """class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(12))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x).relu()
+        return self.head(x)
+
+
+def train(model, optimizer, batches):
+    for batch in batches:
+        optimizer.zero_grad()
+        model(batch).sum().backward()
+        optimizer.step()
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.layers.parameters(), lr=0.1)
+for epoch in range(100):
+    train(model, optimizer, load())
+"""
+)
+
+
+def test_a_later_round_that_repeats_the_first_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    count = Interpreter.step
+    monkeypatch.setattr(Interpreter, "step", lambda self: (steps.append(1), count(self))[1])
+    taken = {}
+    for bound in (pace.MAX_LATER_STEPS, 20):
+        monkeypatch.setattr(pace, "MAX_LATER_STEPS", bound)
+        [wrong] = found(tmp_path, LATER)
+        assert (wrong.code, "head" in wrong.message) == ("OPT102", True)
+        taken[bound] = len(steps)
+        steps.clear()
+    assert taken[20] < 0.8 * taken[1_500]
+
+
 STEPS = ("pace.MAX_STEPS", "roots.MAX_STEPS", "roots.MAX_SIDE_STEPS")
 SMALL: list[dict[str, int]] = [
     *(dict.fromkeys(STEPS, steps) for steps in (60, 150, 400, 1_000)),
@@ -421,6 +467,14 @@ def lint_in_place(path: Path) -> list[tuple[str, str, int]]:
     settings = Configuration(isolated=True, cwd=str(folder)).for_folder
     report = engine.run([str(file) for file in files], settings, folder=str(folder))
     return [(finding.code, finding.path, finding.span.line) for finding in report.findings]
+
+
+def test_the_bound_on_repetition_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "MAX_REPEATING_STEPS", 60)
+    script = tmp_path / "train.py"
+    script.write_text(LATER)
+    result = CliRunner().invoke(command, [str(script), "--verbose", "--no-cache"])
+    assert "followed in part only (MAX_REPEATING_STEPS)" in result.stderr
 
 
 def test_what_is_left_out_is_told_with_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -449,6 +449,7 @@ class Interpreter:
         total = iteration.count(value, items)
         repeated = iteration.is_repetition(value) and not self._decides(node)
         loop = Loop(Exits(self.heap), Exits(self.heap), value)
+        beginning = pace.Beginning(self)
         live = True
         unknown = (items.many or iteration.is_repetition(value)) and not any(
             isinstance(element, Const) for element in rounds
@@ -463,7 +464,7 @@ class Interpreter:
                 if not live:
                     break
                 again = count > 1 and (unknown or repeated)
-                standing = pace.Standing(self, loop) if count > 1 and unknown else None
+                standing = pace.Standing(self, loop, beginning) if count > 1 and unknown else None
                 self.later_rounds = later + again
                 if steps is not None:
                     steps.stand((count,))
@@ -471,7 +472,7 @@ class Interpreter:
                 try:
                     live = self._doubtful_round(node, loop, element, total)
                 except pace.Repetitive:
-                    if standing is None:
+                    if standing is None or not standing.may_go_back:
                         raise
                     standing.go_back()
                     break
@@ -565,6 +566,7 @@ class Interpreter:
     def _while_rounds(self, node: cst.While, loop: Loop, counted: bool) -> bool:
         live = True
         recorded = len(self.events)
+        beginning = pace.Beginning(self)
         unknown = 1 if self.later_rounds else iteration.UNKNOWN_ROUNDS
         for count in range(iteration.MAX_RANGE if counted else unknown):
             if not live:
@@ -573,12 +575,12 @@ class Interpreter:
             loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
             self.frame.loops.append(loop)
             later = count > 0 and not counted
-            standing = pace.Standing(self, loop) if later else None
+            standing = pace.Standing(self, loop, beginning) if later else None
             self.later_rounds += later
             try:
                 live = self.suite(node.body)
             except pace.Repetitive:
-                if standing is None:
+                if standing is None or not standing.may_go_back:
                     raise
                 standing.go_back()
                 break
