@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 from benchmarks import adversarial_inputs
 from optlint import suppressions, validity
 from optlint.cli import command
+from optlint.semantics.values import UserClass
 from tests.linting import lint
 
 HEAD = "import torch\nfrom torch import nn\n\n\n"
@@ -64,7 +66,13 @@ def test_four_times_the_size(tmp_path: Path, make: Callable[[int], str], size: i
 
 
 #: Kinds of programs that once took the square of their size or worse, with a size whose square is seen.
-KINDS = {"match cases": 200, "ifs in a row": 200, "nested withs": 4, "many steps": 50}
+KINDS = {
+    "match cases": 200,
+    "ifs in a row": 200,
+    "nested withs": 4,
+    "many steps": 50,
+    "import chain of names": 50,
+}
 
 
 @pytest.mark.parametrize(("kind", "size"), KINDS.items(), ids=KINDS)
@@ -124,3 +132,12 @@ def test_a_report_for_people_cuts_a_file_into_lines_once(tmp_path: Path) -> None
 
     splits(1)
     assert splits(40) == splits(10) > 0
+
+
+def test_the_order_of_a_long_chain_of_classes_is_found_in_time() -> None:
+    started = time.process_time()
+    chain: list[UserClass] = []
+    for _ in range(2_000):
+        chain.append(UserClass("C", Any, None, tuple(chain[-1:]), Any))  # type: ignore[arg-type]
+        assert len(chain[-1].order()) == len(chain)
+    assert time.process_time() - started < 5  # it took a minute

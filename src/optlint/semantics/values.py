@@ -502,8 +502,12 @@ class UserClass(Obj):
             found: list[Value] = [self]
             for base in self.bases:
                 found.extend(base.order() if isinstance(base, UserClass) else (base,))
-            # The last mention of a class counts, as in Python's order for diamonds.
-            self._order = tuple(c for i, c in enumerate(found) if c not in found[i + 1 :])
+            if len(self.bases) > 1:
+                # The last mention of a class counts, as in Python's order for diamonds.
+                found = [c for i, c in enumerate(found) if c not in found[i + 1 :]]
+            elif self in found[1:]:
+                del found[0]
+            self._order = tuple(found)
         return self._order
 
     def library_bases(self) -> tuple[str, ...]:
