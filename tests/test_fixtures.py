@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from optlint import engine
 from optlint.rules import all_rules
+from optlint.settings import Configuration
 from tests.fixture_files import FIXTURES, Fixture, FixtureError, Mark, all_fixtures, read_marks
 from tests.linting import Reported, differences, lint
 
@@ -104,3 +106,23 @@ def test_a_faulty_mark_is_named_by_file_and_line(tmp_path: Path, mark: str) -> N
     file.write_text(f"a\nb  # {mark}\n")
     with pytest.raises(FixtureError, match=r"train\.py:2: "):
         list(read_marks(file, tmp_path))
+
+
+def test_of_several_places_that_explain_a_finding_the_first_in_the_text_is_named(tmp_path: Path) -> None:
+    """Whatever order the tensors of a model happen to be held in."""
+    layers = "".join(f"        self.layer{number} = nn.Linear(3, 3)\n" for number in range(12))
+    calls = "".join(f"        x = self.layer{number}(x)\n" for number in range(12))
+    (tmp_path / "train.py").write_text(
+        "import copy\nimport torch\nfrom torch import nn\n\n\nclass Net(nn.Module):\n"
+        f"    def __init__(self):\n        super().__init__()\n{layers}\n    def forward(self, x):\n{calls}"
+        "        return x\n\n\nmodel = Net()\ncopied = copy.deepcopy(model)\n"
+        "optimizer = torch.optim.SGD(copied.parameters(), lr=0.1)\n"
+        "for _ in range(3):\n    optimizer.zero_grad()\n    model(torch.ones(2, 3)).sum().backward()\n"
+        "    optimizer.step()\n"
+    )
+    root = str(tmp_path)
+    settings = Configuration(isolated=True, cwd=root).for_folder
+    (finding,) = engine.run([str(tmp_path / "train.py")], settings, folder=root).findings
+    assert [(place.span.line, place.message) for place in finding.related] == [
+        (9, "the copies are made here")
+    ]

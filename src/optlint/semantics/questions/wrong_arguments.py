@@ -223,7 +223,8 @@ def _copies(run: Run) -> Iterator[WrongArgument]:
         )
         if model is None or model.slots.get("#escaped"):
             continue
-        made = copies[0].site
+        places = [copy.site for copy in copies if copy.site is not None]
+        made = min(places, key=lambda site: (site.path, site.span()), default=None)
         related = ((made, "the copies are made here"),) if made is not None and made != built.site else ()
         yield WrongArgument(
             built.site,
