@@ -271,7 +271,7 @@ def reach(it: Interpreter, tape: Instance, target: Value) -> Reach:
         role = role_of(leaf)
         if role is not None and role.kind in ("variable", "watched"):
             elsewhere.add((leaf, cut))
-    ordered = sorted(elsewhere, key=lambda pair: pair[1].order)
+    ordered = sorted(elsewhere, key=lambda pair: (pair[1].order, pair[0].serial))
     return Reach(frozenset(reached), maybe, tuple(ordered))
 
 

@@ -67,6 +67,11 @@ class Cut:
     #: The conditions of unknown outcome under which gradients were turned off.
     branches: tuple[object, ...] = field(default=(), compare=False)
 
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        """By what cuts are put in order, the same in every process: when they were made, and where."""
+        return self.order, self.site.path, self.site.span()
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -145,4 +145,4 @@ def kept(run: Run) -> frozenset[Leaf]:
 
 def _chosen(run: Run, leaf: Leaf, cuts: list[Cut]) -> Cut | None:
     """The cut to name: the one made last among those on the way."""
-    return max(cuts, key=lambda cut: (cut.order, cut.site.path, cut.site.span()), default=None)
+    return max(cuts, key=lambda cut: cut.rank, default=None)

@@ -94,7 +94,7 @@ def _outside_modules(run: Run, applied: dict[Cut, FunctionApplied]) -> Iterator[
             continue
         if leaf in run.reached or leaf in run.touched or leaf in run.returned:
             continue
-        cut = max(run.cuts_before_step(leaf), key=lambda cut: cut.order, default=None)
+        cut = max(run.cuts_before_step(leaf), key=lambda cut: cut.rank, default=None)
         if cut is not None and cut.kind == "function" and cut in applied:
             found.setdefault(cut, {})[name] = None
     for cut, names in found.items():

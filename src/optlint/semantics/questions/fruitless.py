@@ -60,7 +60,7 @@ def explaining_cut(run: Run, value: Value) -> Cut | None:
     cuts = value.cuts if isinstance(value, (Flow, Unknown)) else frozenset()
     held = [cut for leaf, cut in cuts if leaf in run.held]
     if held:
-        return max(held, key=lambda cut: (cut.order, cut.site.path, cut.site.span()))
+        return max(held, key=lambda cut: cut.rank)
     if run.optimizers and not run.optimizers_may_hold_more:
         return None  # what was cut is not what should be trained
     return stopping.stop_of([value])

@@ -110,7 +110,7 @@ def _how(tensor: Flow) -> str:
     operation = tensor.origin.operation if tensor.origin is not None else ""
     if operation == "iteration" or operation.startswith((".d", "detach", "tensor(", "Variable(")):
         return operation
-    cut = max((cut for _, cut in tensor.cuts), key=lambda cut: cut.order, default=None)
+    cut = max((cut for _, cut in tensor.cuts), key=lambda cut: cut.rank, default=None)
     if cut is None:
         return "plain"
     return "no_grad" if cut.kind == "no_grad" else cut.text

@@ -133,7 +133,7 @@ def _lost(site: Site, cuts: frozenset[tuple[Leaf, Cut]]) -> Cut | None:
     earlier = [cut for _, cut in cuts if cut.site.statement is not site.statement]
     if len(earlier) < len(cuts):
         return None
-    return max(earlier, key=lambda cut: (cut.order, cut.site.path, cut.site.span()), default=None)
+    return max(earlier, key=lambda cut: cut.rank, default=None)
 
 
 _FIRST = regex(

@@ -187,7 +187,7 @@ def _told(tensor: Flow) -> str:
     """The operation, as a message names it."""
     if tensor.deps:
         return tensor.origin.operation if tensor.origin is not None else ""
-    cut = next((cut for _, cut in tensor.cuts), None)
+    cut = min((cut for _, cut in tensor.cuts), key=lambda cut: cut.rank, default=None)
     return cut.text if cut is not None else ""
 
 
@@ -288,7 +288,7 @@ def _copied(
         "stale",
         _told(tensor),
         raises=_keeps_tensors(tensor.origin),
-        source=own[next(iter(sources))],
+        source=own[min(sources, key=lambda leaf: leaf.serial)],
         leaves=sources,
     )
 
