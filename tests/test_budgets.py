@@ -469,6 +469,17 @@ def lint_in_place(path: Path) -> list[tuple[str, str, int]]:
     return [(finding.code, finding.path, finding.span.line) for finding in report.findings]
 
 
+def test_a_name_that_two_files_import_from_each_other(tmp_path: Path) -> None:
+    """It is not known, and nothing is left out because of it."""
+    (tmp_path / "first.py").write_text("from second import helper\n")
+    (tmp_path / "second.py").write_text("from first import helper\n")
+    script = tmp_path / "train.py"
+    script.write_text("from first import helper\n" + LATER.replace("load()", "helper()"))
+    result = CliRunner().invoke(command, [str(script), "--verbose", "--no-cache"])
+    assert "OPT102" in result.stdout
+    assert "in part only" not in result.stderr
+
+
 def test_the_bound_on_repetition_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "MAX_REPEATING_STEPS", 60)
     script = tmp_path / "train.py"

@@ -46,7 +46,16 @@ class LazyImport(Obj):
         self.member = member
 
     def resolve(self, it: Interpreter) -> Value:
-        """The imported module or its member; Unknown when it cannot be found."""
+        """The imported module or its member; Unknown when it cannot be found, or is imported from where it is asked."""
+        if self in it.importing:
+            return UNKNOWN
+        it.importing.add(self)
+        try:
+            return self._found(it)
+        finally:
+            it.importing.discard(self)
+
+    def _found(self, it: Interpreter) -> Value:
         source = _module(it, self.module, self.level, self.importer)
         if self.member is None:
             return source

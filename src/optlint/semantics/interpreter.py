@@ -113,6 +113,8 @@ class Interpreter:
         #: What is known to have happened to objects that are not known.
         self.doubts: dict[str, Value] = {}
         self._builtins: dict[str, External] = {}
+        #: Names that are looked for in the modules that they are imported from.
+        self.importing: set[imports.LazyImport] = set()
         #: Models of libraries of whose inside nothing is listed.
         self.ready_models: list[Instance] = []
         #: Whether this is a branch that no program runs; what it imports is what there is at run time.
