@@ -214,7 +214,18 @@ def result_of(it: Interpreter, values: Sequence[Value], node: cst.CSTNode, opera
     if not isinstance(result, Flow):
         return copies.computed_by(operation, result, values)
     origin = Origin(it.site(node), operation, earlier=_operations(values))
-    result = replace(result, in_graph=_joins_graph(it, values), origin=origin)
+    result = Flow(
+        result.deps,
+        result.cuts,
+        result.alias,
+        _joins_graph(it, values),
+        origin,
+        result.plain,
+        result.stop,
+        result.terms,
+        result.scaled,
+        result.raising,
+    )
     return copies.computed_by(operation, result, values)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from optlint.semantics.values import ABSENT, Entries, Items, Obj, Slots, Unknown, Value, join_values, options
 
 Cell = tuple[int, str]
+#: The contents of containers.
+_SIZED = (Items, Entries)
 #: What a stretch of execution wrote: cell → (dictionary, key, value now).
 Changes = dict[Cell, tuple[dict[str, Any], str, Any]]
 
@@ -92,9 +94,39 @@ class Heap:
             for store, key, value in arms[0].values():
                 self.set(store, key, value)
             return
+        lost: list[Value] = []
+        if len(arms) == 2:
+            self._join_two(arms[0], arms[1], lost)
+        else:
+            self._join_many(arms, lost)
+        if lost:
+            self._let_go(lost)
+
+    def _join_two(self, one: Changes, other: Changes, lost: list[Value]) -> None:
+        """``join`` for most of the branches that there are."""
+        for cell, (store, key, value) in one.items():
+            written = other.get(cell)
+            self._write(store, key, [value, written[2] if written else store.get(key, ABSENT)], lost)
+        for cell, (store, key, value) in other.items():
+            if cell not in one:
+                self._write(store, key, [store.get(key, ABSENT), value], lost)
+
+    def _write(self, store: dict[str, Any], key: str, values: list[Any], lost: list[Value]) -> None:
+        """Join what a cell holds in two branches."""
+        first, second = values
+        self.work += 1
+        if type(first) in _SIZED:
+            self.work += len(first.values)
+        if type(second) in _SIZED:
+            self.work += len(second.values)
+        joined = first if first is second else _join(values)
+        self.set(store, key, joined)
+        if type(joined) is Unknown:
+            lost += [option for value in values for option in options(value) if isinstance(option, Obj)]
+
+    def _join_many(self, arms: Sequence[Changes], lost: list[Value]) -> None:
         cells: dict[Cell, list[tuple[int, Any]]] = {}
         stores: Changes = {}
-        lost: list[Value] = []
         for number, arm in enumerate(arms):
             for cell, written in arm.items():
                 cells.setdefault(cell, []).append((number, written[2]))
@@ -112,8 +144,6 @@ class Heap:
             self.set(store, key, joined)
             if type(joined) is Unknown:
                 lost += [option for value in values for option in options(value) if isinstance(option, Obj)]
-        if lost:
-            self._let_go(lost)
 
 
 def _first_gap(ways: Sequence[tuple[int, Any]]) -> int:
@@ -123,9 +153,13 @@ def _first_gap(ways: Sequence[tuple[int, Any]]) -> int:
 
 def _join(values: list[Any]) -> Any:
     first = values[0]
-    if all(value is first for value in values[1:]):
+    same = are_values = True
+    for value in values:
+        same = same and value is first
+        are_values = are_values and (value is ABSENT or isinstance(value, Value))
+    if same:
         return first
-    if all(value is ABSENT or isinstance(value, Value) for value in values):
+    if are_values:
         return join_values(values)
     merge = getattr(first, "joined_with", None)
     if merge is not None and all(type(value) is type(first) for value in values):
@@ -135,4 +169,4 @@ def _join(values: list[Any]) -> Any:
 
 def _size(value: Any) -> int:
     """How many parts a container's content has."""
-    return len(value.values) if isinstance(value, (Items, Entries)) else 0
+    return len(value.values) if type(value) in _SIZED else 0

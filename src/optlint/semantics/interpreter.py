@@ -112,6 +112,8 @@ class Interpreter:
         self.moments = itertools.count(1)
         #: What is known to have happened to objects that are not known.
         self.doubts: dict[str, Value] = {}
+        #: Whether there is any scheduler.
+        self.schedulers_made = False
         self._builtins: dict[str, External] = {}
         #: Names that are looked for in the modules that they are imported from.
         self.importing: set[imports.LazyImport] = set()

@@ -62,11 +62,11 @@ def _means_tensor_flag(name: str) -> bool:
 
 def attribute_set(it: Interpreter, owner: Value, name: str, value: Value, node: cst.CSTNode) -> None:
     """``owner.name = value``: note it when it looks like a flag and is none."""
-    how = _how(it, owner, name)
-    if how is None:
-        return
     wanted = value.value if isinstance(value, Const) and isinstance(value.value, bool) else None
     if wanted is None and name not in ("requires_grad", "requires_grad_"):
+        return
+    how = _how(it, owner, name)
+    if how is None:
         return
     if name in _FREEZES and wanted is not None:
         wanted = not wanted

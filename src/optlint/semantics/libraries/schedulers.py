@@ -94,6 +94,7 @@ def make(it: Interpreter, name: str, arguments: Arguments, node: cst.CSTNode) ->
     held = tuple(option for option in options(given or UNKNOWN) if isinstance(option, Optimizer))
     sole = held[0] if len(held) == 1 and given is held[0] else None
     exact = name.startswith(("torch.optim.lr_scheduler.", "torch.optim.swa_utils.", "transformers."))
+    it.schedulers_made = True
     scheduler = Scheduler(short, sole, it.site(node), exact=exact and short in SIGNATURES)
     rounds = it.rounds()
     always = bool(rounds) and rounds[-1].conditional == it.conditional
@@ -162,6 +163,8 @@ def note_given(it: Interpreter, function: Value, values: Iterable[Value]) -> Non
 
 def handed(it: Interpreter, values: Iterable[Value]) -> None:
     """Code that cannot be seen has these: a scheduler among them may be stepped there."""
+    if not it.schedulers_made:
+        return
     for scheduler in _within(values):
         it.book.scheduled.add(id(scheduler))
 
@@ -217,6 +220,7 @@ def initialise(it: Interpreter, owner: Instance, base: str, arguments: Arguments
         return False
     given = arguments.get(0, "optimizer")
     held = given if isinstance(given, Optimizer) else None
+    it.schedulers_made = True
     scheduler = Scheduler(owner.cls.name, held, owner.site, exact=False)
     it.heap.set(owner.slots, _KEPT, scheduler)
     it.heap.set(owner.slots, "optimizer", given or UNKNOWN)

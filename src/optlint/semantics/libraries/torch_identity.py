@@ -116,8 +116,6 @@ def loaded(it: Interpreter, module: Instance, arguments: Arguments) -> None:
 
 def loaded_in_place(it: Interpreter, node: cst.Assign, value: Value) -> Value:
     """``model = torch.load(path)`` where ``model`` was a module: another one, of which no more is known."""
-    from optlint.semantics.libraries import torch_modules
-
     call, target = node.value, node.targets[0].target
     if not isinstance(call, cst.Call) or not isinstance(call.func, (cst.Name, cst.Attribute)):
         return value
@@ -126,6 +124,8 @@ def loaded_in_place(it: Interpreter, node: cst.Assign, value: Value) -> Value:
         return value
     if not families.is_module(it, expressions.peek(it, target)):
         return value
+    from optlint.semantics.libraries import torch_modules
+
     return torch_modules.opaque_model(it, "loaded", call)
 
 

@@ -155,7 +155,9 @@ def _classes(run: Run) -> Iterator[UserClass]:
 
 def _looks_like_constructor(name: str, member: Function) -> bool:
     bare = name.strip("_").lower()
-    if SequenceMatcher(None, bare, "init").ratio() < _ALIKE or name == "__init__":
+    if name == "__init__" or not 3 <= len(bare) <= 6:  # any other length differs too much
+        return False
+    if SequenceMatcher(None, bare, "init").ratio() < _ALIKE:
         return False
     code = member.context.part.code(member.node)
     return _CALLS_BASE.search(code) is not None and not member.decorators
