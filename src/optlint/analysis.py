@@ -103,7 +103,10 @@ def _analyse(
                 found.setdefault((fault.code, path, fault.span, fault.message), fault)
                 report.faults.append(fault.message)
 
-    report.left_out = follow(interpreter, source, path, check)
+    try:
+        report.left_out = follow(interpreter, source, path, check)
+    finally:
+        interpreter.let_go()
     report.findings = sorted(found.values(), key=lambda finding: finding.sort_key)
     report.notes.extend(Note(path, problem.line, problem.message) for problem in source.problems())
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 #: Blocks of memory (about 100 bytes each) that come together before they are searched.
 _BLOCKS = 400_000
 
-#: A search of everything, trees that are kept included, is due when this many times as much is left as after the last.
-_GROWTH = 1.6
+#: A search of everything, trees that are kept included, finds little: it is due when there is this much (about 200 MiB),
+#: and then when there is this many times what it left.
+_MUCH = 1_800_000
+_GROWTH = 1.5
 
 _limit = 0
 _left = 0
@@ -41,10 +43,10 @@ def _collect() -> None:
     global _limit, _left
     blocks = sys.getallocatedblocks()
     if not _limit:
-        _limit, _left = blocks + _BLOCKS, blocks
+        _limit = blocks + _BLOCKS
     elif blocks > _limit:
         gc.collect(0)
-        if sys.getallocatedblocks() > _GROWTH * _left:
+        if sys.getallocatedblocks() > max(_MUCH, _GROWTH * _left):
             gc.collect()
             _left = sys.getallocatedblocks()
         _limit = sys.getallocatedblocks() + _BLOCKS

@@ -43,6 +43,10 @@ class Heap:
         else:
             store[key] = value
 
+    def clear(self) -> None:
+        """Forget everything that could be undone."""
+        self._trail.clear()
+
     def mark(self) -> int:
         """A point that can be returned to."""
         return len(self._trail)

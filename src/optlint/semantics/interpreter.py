@@ -150,6 +150,17 @@ class Interpreter:
         """The scope being executed."""
         return self.frames[-1]
 
+    def let_go(self) -> None:
+        """Take the program apart when all is said: what refers to itself would wait for the garbage collector."""
+        for namespace in self.namespaces.values():
+            for value in namespace.slots.values():
+                if isinstance(value, UserClass):
+                    value.slots.clear()
+            namespace.slots.clear()
+        self.heap.clear()
+        self.frames.clear()
+        self.events = []
+
     def step(self) -> None:
         """Count one step; raises ``BudgetExceeded`` when the run has had its share."""
         self.steps += 1
