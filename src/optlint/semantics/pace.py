@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 40_000
-#: Those in a row that run no statement for the first time: what goes on like that is more of the same. (What the 95
-#: repositories of docs/accuracy.md are found to do wrong takes up to 3,800.)
+#: Those in a row that run no statement for the first time: what goes on like that is more of the same. (3,000 are too few
+#: for two of the mistakes in the repositories of docs/accuracy.md.)
 MAX_REPEATING_STEPS = 4_000
 #: The same in a later round of a loop that may have any number, when the rounds before it only trained and counted: the
 #: loop then ends with the round before.
