@@ -5,9 +5,11 @@ The times are far above what is needed; what they guard against takes minutes or
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +19,14 @@ import pytest
 from click.testing import CliRunner
 
 from optlint import engine
+from optlint.around.surroundings import Surroundings
+from optlint.checker import MAX_PROJECTS, Checker
 from optlint.cli import command
 from optlint.semantics import functions, iteration, loading, modules, pace, roots, values
 from optlint.semantics.interpreter import Interpreter
-from optlint.semantics.project import MAX_CACHED_MODULES
-from optlint.settings import Configuration
+from optlint.semantics.project import MAX_CACHED_MODULES, Project
+from optlint.settings import Configuration, Settings
+from optlint.source import SourceStore
 from tests.linting import Reported, lint
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -467,6 +472,19 @@ def lint_in_place(path: Path) -> list[tuple[str, str, int]]:
     settings = Configuration(isolated=True, cwd=str(folder)).for_folder
     report = engine.run([str(file) for file in files], settings, folder=str(folder))
     return [(finding.code, finding.path, finding.span.line) for finding in report.findings]
+
+
+def test_the_parsed_files_of_few_settings_are_kept(tmp_path: Path) -> None:
+    """A tree may have a hundred projects with settings of their own; memory does not grow with them."""
+    made: list[weakref.ref[Project]] = []
+    several = [Settings(root=str(tmp_path / str(number))) for number in range(6)]
+    checker = Checker(several, SourceStore(), lambda settings: Surroundings((), lambda path: None))
+    (tmp_path / "train.py").write_text(LATER)
+    for number in range(6):
+        assert [finding.code for finding in checker.check(str(tmp_path / "train.py"), number).findings]
+        made.append(weakref.ref(checker._project(number)))
+    gc.collect()
+    assert sum(project() is not None for project in made) == MAX_PROJECTS
 
 
 def test_a_name_that_two_files_import_from_each_other(tmp_path: Path) -> None:

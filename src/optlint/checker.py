@@ -99,6 +99,10 @@ def rules_of(settings: Settings) -> tuple[type[Rule], ...]:
     return selected(settings.selections, all_rules())
 
 
+#: Settings whose parsed files are kept: neighbours come one after the other, so that more would only take memory.
+MAX_PROJECTS = 2
+
+
 class Checker:
     """Checks files one by one; a process has one, so that what it learns of shared modules is learnt once."""
 
@@ -179,11 +183,15 @@ class Checker:
     def _project(self, which: int) -> Project:
         from optlint.semantics.project import Project
 
-        if which not in self._projects:
+        project = self._projects.pop(which, None)
+        if project is None:
             settings = self._settings[which]
             known = self._surroundings(settings) if self._surroundings is not None else None
-            self._projects[which] = Project(settings, self._store.read, known)
-        return self._projects[which]
+            project = Project(settings, self._store.read, known)
+        self._projects[which] = project
+        if len(self._projects) > MAX_PROJECTS:
+            del self._projects[next(iter(self._projects))]
+        return project
 
 
 def _mentions(data: bytes, settings: Settings) -> bool:
