@@ -474,6 +474,21 @@ def lint_in_place(path: Path) -> list[tuple[str, str, int]]:
     return [(finding.code, finding.path, finding.span.line) for finding in report.findings]
 
 
+@pytest.mark.parametrize(
+    "long",
+    [
+        "WORDS = [" + ", ".join(f"'w{n}'" for n in range(6_000)) + "]",
+        "WORDS = {" + ", ".join(f"'w{n}': {n}" for n in range(3_000)) + "}",
+        "WORDS = nn.Sequential(" + ", ".join("nn.Linear(4, 4), nn.ReLU()" for _ in range(700)) + ")",
+        "WORDS = [" + ", ".join("nn.Linear(4, 4)" for _ in range(1_200)) + "]",
+    ],
+    ids=["list", "dict", "arguments", "list of layers"],
+)
+def test_a_long_statement_does_not_repeat_itself(tmp_path: Path, long: str) -> None:
+    program = HEAD + long + "\nmodel = nn.Linear(4, 2)\noptimizer = torch.optim.SGD([], lr=0.1)\n"
+    assert [finding.code for finding in found(tmp_path, program)] == ["OPT101"]
+
+
 def test_the_parsed_files_of_few_settings_are_kept(tmp_path: Path) -> None:
     """A tree may have a hundred projects with settings of their own; memory does not grow with them."""
     made: list[weakref.ref[Project]] = []

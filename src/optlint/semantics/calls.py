@@ -257,6 +257,7 @@ def _arguments(it: Interpreter, node: cst.Call) -> Arguments:
     keywords: dict[str, Value] = {}
     more = False
     for argument in node.args:
+        it.pace.reach(argument, it.steps)
         value = expressions.evaluate(it, argument.value)
         if argument.star == "*":
             items = iteration.take(it, value)

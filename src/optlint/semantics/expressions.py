@@ -468,6 +468,7 @@ def _elements(it: Interpreter, elements: Sequence[cst.BaseElement]) -> Items:
     values: list[Value] = []
     more = many = False
     for element in elements:
+        it.pace.reach(element, it.steps)
         value = evaluate(it, element.value)
         if isinstance(element, cst.StarredElement):
             reader, it.reader = it.reader, (it.frame, element.value, "*")
@@ -496,6 +497,7 @@ def _dict(it: Interpreter, node: cst.Dict) -> Value:
     result = DictObj(Entries(), it.site(node))
     known: dict[object, Value] = {}  # what was written under known keys, to be put in at once
     for element in node.elements:
+        it.pace.reach(element, it.steps)
         if isinstance(element, cst.DictElement):
             key, value = evaluate(it, element.key), evaluate(it, element.value)
             name = containers.hashable(key)

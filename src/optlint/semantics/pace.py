@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 #: Statements and calls followed in one run; protects against programs that unfold without end.
 MAX_STEPS = 40_000
-#: Those in a row that run no statement for the first time: what goes on like that is more of the same. (3,000 are too few
-#: for two of the mistakes in the repositories of docs/accuracy.md.)
+#: Those in a row in which nothing is run for the first time: what goes on like that is more of the same. (3,000 are too
+#: few for two of the mistakes in the repositories of docs/accuracy.md.)
 MAX_REPEATING_STEPS = 4_000
 #: The same in a later round of a loop that may have any number, when the rounds before it only trained and counted: the
 #: loop then ends with the round before.
@@ -100,16 +100,16 @@ class Repetitive(BudgetExceeded):
 
 
 class Pace:
-    """Which statements a run has reached, and by which step it must have reached another."""
+    """Which statements, arguments and elements of lists a run has reached, and by which step it must reach another."""
 
     def __init__(self) -> None:
         self.until = MAX_REPEATING_STEPS
         self._reached: set[cst.CSTNode] = set()
 
-    def reach(self, statement: cst.CSTNode, step: int) -> None:
-        """A statement is run."""
-        if statement not in self._reached:
-            self._reached.add(statement)
+    def reach(self, node: cst.CSTNode, step: int) -> None:
+        """A statement is run, or a part of one that may be as long as a program."""
+        if node not in self._reached:
+            self._reached.add(node)
             self.allow(step)
 
     def allow(self, step: int) -> None:
