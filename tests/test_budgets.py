@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -513,12 +514,23 @@ def test_a_name_that_two_files_import_from_each_other(tmp_path: Path) -> None:
     assert "in part only" not in result.stderr
 
 
-def test_the_bound_on_repetition_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "MAX_REPEATING_STEPS", 60)
+@pytest.mark.parametrize(
+    ("bound", "value", "module"),
+    [
+        ("MAX_REPEATING_STEPS", 60, pace),
+        ("MAX_WORK", 0, pace),
+        ("MAX_CALL_DEPTH", 1, functions),
+        ("MAX_ROUNDS", 3, iteration),
+    ],
+)
+def test_the_bound_that_ends_a_run_is_told(
+    bound: str, value: int, module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, bound, value)
     script = tmp_path / "train.py"
     script.write_text(LATER)
-    result = CliRunner().invoke(command, [str(script), "--verbose", "--no-cache"])
-    assert "followed in part only (MAX_REPEATING_STEPS)" in result.stderr
+    result = CliRunner().invoke(command, [str(script), "--verbose", "--no-cache", "--jobs", "1"])
+    assert f"followed in part only ({bound})" in result.stderr
 
 
 def test_what_is_left_out_is_told_with_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

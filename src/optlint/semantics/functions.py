@@ -210,7 +210,7 @@ def invoke(it: Interpreter, function: Function, arguments: Arguments, receiver: 
         constructors.doubt(it, receiver)
         return calls.unknown_call(it, arguments, receiver or UNKNOWN)
     if len(it.frames) > MAX_CALL_DEPTH or stack >= MAX_RECURSION:
-        it.give_up()
+        it.give_up("MAX_RECURSION" if stack >= MAX_RECURSION else "MAX_CALL_DEPTH")
     it.step()
     it.entered.add(function.node)
     if it.root_class is not None and function.owner is it.root_class and _is_placeholder(function):

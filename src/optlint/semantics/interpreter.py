@@ -164,14 +164,16 @@ class Interpreter:
     def step(self) -> None:
         """Count one step; raises ``BudgetExceeded`` when the run has had its share."""
         self.steps += 1
-        if self.steps > self.max_steps or self.heap.work > pace.MAX_WORK:
-            raise pace.BudgetExceeded
+        if self.steps > self.max_steps:
+            raise pace.BudgetExceeded("MAX_STEPS")
+        if self.heap.work > pace.MAX_WORK:
+            raise pace.BudgetExceeded("MAX_WORK")
         if self.steps > self.pace.until:
             raise pace.Repetitive
 
-    def give_up(self) -> NoReturn:
-        """End the run: what would follow rests on something that is not followed."""
-        raise pace.BudgetExceeded
+    def give_up(self, bound: str) -> NoReturn:
+        """End the run: what would follow rests on something that is not followed, as the constant ``bound`` says."""
+        raise pace.BudgetExceeded(bound)
 
     def site(self, node: cst.CSTNode) -> Site:
         """The place of a node of the code being executed."""

@@ -189,7 +189,7 @@ def rounds(it: Interpreter, items: Items) -> tuple[Value, ...]:
     if items.open and not items.many:
         values += (Choice((UNKNOWN, ABSENT)),)
     if len(values) > MAX_ROUNDS:
-        it.give_up()
+        it.give_up("MAX_ROUNDS")
     return values
 
 

@@ -88,15 +88,18 @@ _ALIKE: frozenset[type] = frozenset(
 
 
 class BudgetExceeded(Exception):
-    """The run was longer or deeper than it may be (``MAX_STEPS``, ``MAX_WORK``, ``functions.MAX_CALL_DEPTH``)."""
+    """The run was longer or deeper than it may be; ``bound`` names the constant that says so."""
 
-    bound = "MAX_STEPS"
+    def __init__(self, bound: str) -> None:
+        super().__init__(bound)
+        self.bound = bound
 
 
 class Repetitive(BudgetExceeded):
     """The run has come to nothing new for ``MAX_REPEATING_STEPS``."""
 
-    bound = "MAX_REPEATING_STEPS"
+    def __init__(self) -> None:
+        super().__init__("MAX_REPEATING_STEPS")
 
 
 class Pace:
