@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -501,6 +502,24 @@ def test_the_parsed_files_of_few_settings_are_kept(tmp_path: Path) -> None:
         made.append(weakref.ref(checker._project(number)))
     gc.collect()
     assert sum(project() is not None for project in made) == MAX_PROJECTS
+
+
+@pytest.mark.parametrize("loop", ["for epoch in range(100):", "while load():"])
+def test_a_round_that_is_taken_back_is_no_round(
+    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows it is followed as if it had not begun."""
+    left = []
+    run_body = loading.run_body
+
+    def followed(it: Interpreter, *arguments: Any) -> None:
+        run_body(it, *arguments)
+        left.append(it.later_rounds)
+
+    monkeypatch.setattr(loading, "run_body", followed)
+    monkeypatch.setattr(pace, "MAX_LATER_STEPS", 20)
+    found(tmp_path, LATER.replace("for epoch in range(100):", loop))
+    assert left == [0]
 
 
 def test_a_name_that_two_files_import_from_each_other(tmp_path: Path) -> None:

@@ -591,9 +591,9 @@ class Interpreter:
             recorded = len(self.events)
             loop.begin_round(self.heap, Site(self.frame.context.part, node, node), self.conditional)
             self.frame.loops.append(loop)
-            later = count > 0 and not counted
-            standing = pace.Standing(self, loop, beginning) if later else None
-            self.later_rounds += later
+            earlier, again = self.later_rounds, count > 0 and not counted
+            standing = pace.Standing(self, loop, beginning) if again else None
+            self.later_rounds = earlier + again
             try:
                 live = self.suite(node.body)
             except pace.Repetitive:
@@ -605,7 +605,7 @@ class Interpreter:
                 if standing is not None:
                     standing.leave()
             finally:
-                self.later_rounds -= later
+                self.later_rounds = earlier
                 self.frame.loops.pop()
             again = loop.continues.used
             loop.continues.close(live)

@@ -1,7 +1,7 @@
 """How long a program is followed: in all, and without coming to anything that was not followed before.
 
-The interpreter counts its steps here, and goes back to where a round of a loop began that brings nothing new. Must not
-know what a statement means.
+The interpreter asks here how far it may go, and goes back to where a round of a loop began that brings nothing new. Must
+not know what a statement means.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def _copies(run: Run) -> Iterator[WrongArgument]:
         return
     for built in run.optimizers:
         held = run.held_by(built.optimizer)
-        copies = sorted((leaf for leaf in held if leaf.slots.get("#copy_of")), key=lambda leaf: leaf.serial)
+        copies = [leaf for leaf in held if leaf.slots.get("#copy_of")]
         if not copies or any(_used(run, copy) for copy in copies):
             continue
         originals = frozenset().union(*(copy.slots["#copy_of"] for copy in copies))
