@@ -116,14 +116,9 @@ class Heap:
                 self._write(store, key, [store.get(key, ABSENT), value], lost)
 
     def _write(self, store: dict[str, Any], key: str, values: list[Any], lost: list[Value]) -> None:
-        """Join what a cell holds in two branches."""
-        first, second = values
-        self.work += 1
-        if type(first) in _SIZED:
-            self.work += len(first.values)
-        if type(second) in _SIZED:
-            self.work += len(second.values)
-        joined = first if first is second else _join(values)
+        """Join what a cell holds in some branches."""
+        self.work += 1 + sum(map(_size, values))
+        joined = _join(values)
         self.set(store, key, joined)
         if type(joined) is Unknown:
             lost += [option for value in values for option in options(value) if isinstance(option, Obj)]
@@ -138,16 +133,12 @@ class Heap:
         for cell, ways in cells.items():
             store, key, _ = stores[cell]
             values = [value for _, value in ways]
-            self.work += 1 + sum(map(_size, values))
             unwritten = len(arms) - len(ways)
             if unwritten:  # once for all arms that leave it as it was, at the place of the first
                 before = store.get(key, ABSENT)
-                self.work += _size(before) * unwritten
+                self.work += _size(before) * (unwritten - 1)
                 values.insert(_first_gap(ways), before)
-            joined = _join(values)
-            self.set(store, key, joined)
-            if type(joined) is Unknown:
-                lost += [option for value in values for option in options(value) if isinstance(option, Obj)]
+            self._write(store, key, values, lost)
 
 
 def _first_gap(ways: Sequence[tuple[int, Any]]) -> int:
